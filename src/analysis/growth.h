@@ -1,0 +1,52 @@
+/* What grew between snapshots, by named path.
+ *
+ * One observation is kept of each snapshot: its path tree and a few totals. A *growing holder* is a path node
+ * that does not multiply itself but below which ever more objects hang: the topmost such node of a branch. */
+#ifndef CAULK_ANALYSIS_GROWTH_H
+#define CAULK_ANALYSIS_GROWTH_H
+
+#include "analysis/path_tree.h"
+#include "analysis/series.h"
+
+struct observation {
+    double time;            /* seconds since the first one */
+    struct path_tree tree;
+    uint64_t objects, bytes; /* live: reached from the root or held by native code */
+    uint64_t garbage_objects, garbage_bytes;   /* waits for the collector */
+    uint64_t permanent_garbage_objects, permanent_garbage_bytes; /* ... in the permanent generation */
+    uint64_t native_objects, native_bytes;     /* held by references that nobody shows */
+    uint64_t rss, anonymous; /* bytes; 0 unknown */
+    uint64_t collections[3]; /* of each generation so far */
+    uint64_t gc_objects;
+};
+
+struct growth_type {
+    struct span name, module;
+    uint64_t count, bytes; /* growth over the window */
+};
+
+struct growth_holder {
+    uint32_t node;            /* path node in the last observation's tree */
+    node_id example;          /* the container itself in the last graph */
+    struct series_trend objects, bytes; /* of what hangs below it */
+    uint64_t grown_objects, grown_bytes;
+    struct growth_type *types; /* most growing bytes first; at most 8 */
+    size_t type_count;
+    uint32_t child;            /* the path node below it that carries most of the growth */
+    double share;              /* of all growth of live bytes in the window */
+};
+
+struct growth {
+    struct growth_holder *holders; /* most bytes per second first */
+    size_t count;
+    /* Nodes that grew but did not pass the gate: warm-up and caches that filled. */
+    struct growth_holder *settled;
+    size_t settled_count;
+    struct series_trend live, garbage, native, rss;
+};
+
+/* Compares the observations; `holders` that pass the gate and carry at least `least_bytes` of growth. */
+void growth_compute(const struct observation *observations, size_t count, uint64_t least_bytes,
+                    struct arena *arena, struct growth *out);
+
+#endif
