@@ -23,6 +23,7 @@ struct path_step {
     node_id node;
     enum edge_kind kind;  /* of the edge that leads to `node` */
     struct edge_name name;
+    bool folded;          /* the key or position stands for any: written "[...]" */
 };
 
 /* The steps from just below the root to `node`, in `arena`; returns their number. */
@@ -34,5 +35,10 @@ size_t paths_steps(const struct graph *graph, const struct paths *paths, node_id
  * (`thread "worker-3" frame run() local buf`, "<C data of _sqlite3.so>", "<nobody: waiting for gc>"). */
 void paths_write(const struct graph *graph, const struct reach *reach, const struct path_step *steps, size_t count,
                  struct text *out);
+
+/* Writes only the part that steps[index] adds to that text: ".STORE", "[...]", " local buf"; nothing for the
+ * namespace between an object and its attribute. */
+void paths_write_step(const struct graph *graph, const struct reach *reach, const struct path_step *steps,
+                      size_t count, size_t index, struct text *out);
 
 #endif
