@@ -36,6 +36,8 @@ struct heap {
     void *owner;
 };
 
+/* An empty heap, which lives in its own arena. heap_close frees it with all that is in it; NULL is allowed. */
+struct heap *heap_create(void);
 void heap_close(struct heap *heap);
 
 struct heap_file_options {
