@@ -1,0 +1,98 @@
+/* Where the fields of CPython's structures lie: one row per version, generated.
+ *
+ * All offsets and sizes are in bytes. LAYOUT_NONE marks a field that a version does not have; code asks for
+ * the field, never for the version. Rows are made by tools/generate_layouts.py with offsetof from each
+ * version's own internal headers (Include/internal, Py_BUILD_CORE). */
+#ifndef CAULK_CPYTHON_LAYOUT_H
+#define CAULK_CPYTHON_LAYOUT_H
+
+#include <stdint.h>
+
+#define LAYOUT_NONE UINT32_MAX
+
+/* Each X(name) is one field of struct layout. */
+#define LAYOUT_FIELDS(X)                                                                                     \
+    X(runtime_size) X(runtime_interpreters_head)                                                             \
+    X(interpreter_size) X(interpreter_next) X(interpreter_threads) X(interpreter_gc)                         \
+    X(interpreter_modules) X(interpreter_runtime) X(interpreter_atexit_callbacks)                            \
+    X(interpreter_atexit_count) X(interpreter_type_cache) X(interpreter_type_cache_size)                     \
+    X(interpreter_interned) X(interpreter_initial_thread) X(interpreter_obmalloc)                            \
+    X(interpreter_obmalloc_size) X(interpreter_static_types) X(interpreter_static_types_size)                \
+    X(static_type_size) X(static_type_type) X(static_type_dict) X(static_type_subclasses)                    \
+    X(gc_enabled) X(gc_generations) X(gc_generation_size) X(gc_generation_threshold)                         \
+    X(gc_permanent_generation) X(gc_statistics) X(gc_statistics_size) X(gc_collecting) X(gc_size)            \
+    X(thread_size) X(thread_next) X(thread_interpreter) X(thread_frame) X(thread_cframe)                     \
+    X(cframe_current_frame) X(thread_native_id) X(thread_id) X(thread_context) X(thread_dict)                \
+    X(thread_exc_state) X(thread_exc_info) X(exc_item_value)                                                 \
+    X(frame_code) X(frame_previous) X(frame_function) X(frame_globals) X(frame_builtins) X(frame_locals)     \
+    X(frame_object) X(frame_instruction) X(frame_stacktop) X(frame_owner) X(frame_localsplus)                \
+    X(frame_object_size) X(frame_object_back) X(frame_object_frame) X(frame_object_trace)                    \
+    X(frame_object_lineno) X(frame_object_data) X(frame_object_extra_locals) X(frame_object_locals_cache)    \
+    X(generator_code) X(generator_name) X(generator_qualname) X(generator_exc_value)                         \
+    X(generator_origin) X(generator_frame_state) X(generator_frame)                                          \
+    X(code_consts) X(code_names) X(code_exception_table) X(code_flags) X(code_stack_size)                    \
+    X(code_first_line) X(code_locals_count) X(code_plain_locals) X(code_local_names) X(code_local_kinds)     \
+    X(code_filename) X(code_name) X(code_qualname) X(code_line_table) X(code_cached) X(code_cached_count)    \
+    X(code_cached_indirect) X(code_bytes)                                                                    \
+    X(type_size) X(heap_type_size) X(type_name) X(type_basic_size) X(type_item_size) X(type_dealloc)         \
+    X(type_flags) X(type_traverse) X(type_weaklist_offset) X(type_members) X(type_base) X(type_dict)         \
+    X(type_dict_offset) X(type_bases) X(type_mro) X(type_cache) X(type_subclasses)                           \
+    X(heap_type_name) X(heap_type_slots) X(heap_type_qualname) X(heap_type_cached_keys) X(heap_type_module)  \
+    X(heap_type_spec_getitem)                                                                                \
+    X(dict_used) X(dict_keys) X(dict_values)                                                                 \
+    X(keys_log2_size) X(keys_log2_index_bytes) X(keys_kind) X(keys_entry_count) X(keys_indices)              \
+    X(keys_usable) X(values_items) X(values_valid) X(values_capacity) X(values_size)                         \
+    X(managed_values) X(managed_values_tagged) X(managed_dict) X(inline_values) X(pre_header_size)           \
+    X(list_items) X(list_allocated) X(tuple_items)                                                           \
+    X(set_fill) X(set_used) X(set_mask) X(set_table) X(set_small_table) X(set_size)                          \
+    X(bytearray_allocated) X(bytes_data)                                                                     \
+    X(long_digits) X(long_tag) X(long_digit_size)                                                            \
+    X(text_length) X(text_state) X(text_ascii_size) X(text_compact_size) X(text_utf8_length) X(text_utf8)    \
+    X(text_data) X(text_compact_bit) X(text_ascii_bit) X(text_kind_shift) X(text_interned_mask)              \
+    X(function_globals) X(function_builtins) X(function_name) X(function_qualname) X(function_code)          \
+    X(function_defaults) X(function_kwdefaults) X(function_closure) X(function_doc) X(function_dict)         \
+    X(function_module) X(function_annotations) X(function_type_params)                                       \
+    X(method_function) X(method_self) X(cell_contents)                                                       \
+    X(module_dict) X(module_definition) X(module_state) X(module_name) X(definition_state_size)              \
+    X(cfunction_self) X(cfunction_module) X(cfunction_definition)                                            \
+    X(traceback_next) X(traceback_frame) X(traceback_line)                                                   \
+    X(weakref_callback) X(managed_buffer_object) X(memoryview_buffer)                                        \
+    X(object_immortal)
+
+struct layout {
+    uint32_t version; /* of the headers that the row was made from, as sys.hexversion */
+#define LAYOUT_MEMBER(name) uint32_t name;
+    LAYOUT_FIELDS(LAYOUT_MEMBER)
+#undef LAYOUT_MEMBER
+};
+
+/* The row for `version` (sys.hexversion): the same minor version, the nearest patch release. NULL if there is
+ * none. Whether it fits is checked on the process itself: offsets have moved between patch releases. */
+const struct layout *layout_find(uint32_t version);
+
+/* "3.11, 3.12, 3.13" for messages. */
+const char *layout_supported_versions(void);
+
+/* Bits of tp_flags (Include/object.h). */
+enum {
+    TPFLAGS_STATIC_BUILTIN = 1 << 1,
+    TPFLAGS_INLINE_VALUES = 1 << 2,
+    TPFLAGS_MANAGED_WEAKREF = 1 << 3,
+    TPFLAGS_MANAGED_DICT = 1 << 4,
+    TPFLAGS_HEAPTYPE = 1 << 9,
+    TPFLAGS_READY = 1 << 12,
+    TPFLAGS_HAVE_GC = 1 << 14,
+    TPFLAGS_LONG_SUBCLASS = 1 << 24,
+    TPFLAGS_LIST_SUBCLASS = 1 << 25,
+    TPFLAGS_TUPLE_SUBCLASS = 1 << 26,
+    TPFLAGS_BYTES_SUBCLASS = 1 << 27,
+    TPFLAGS_UNICODE_SUBCLASS = 1 << 28,
+    TPFLAGS_DICT_SUBCLASS = 1 << 29,
+    TPFLAGS_BASE_EXC_SUBCLASS = 1 << 30,
+};
+#define TPFLAGS_TYPE_SUBCLASS (1u << 31)
+
+/* Head of every object (Include/object.h: PyObject, PyVarObject); the same in all default builds. */
+enum { OBJECT_REFCOUNT = 0, OBJECT_TYPE = 8, OBJECT_SIZE = 16, OBJECT_HEAD = 16, OBJECT_VAR_HEAD = 24, GC_HEAD = 16 };
+
+#endif

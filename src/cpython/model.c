@@ -1,0 +1,379 @@
+/* Opens a model and learns types as they are met. */
+#include "cpython/model.h"
+
+#include "memory/elf_file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Builtin and stdlib C types whose instances are walked by a known layout. The name is tp_name, which a class
+ * statement cannot give a dot; subclasses inherit the walker of their base. */
+static const struct {
+    const char *name;
+    enum walker walker;
+} builtin_walkers[] = {
+    {"object", WALK_OBJECT},
+    {"str", WALK_TEXT},
+    {"int", WALK_LONG},
+    {"float", WALK_LEAF},
+    {"complex", WALK_LEAF},
+    {"bytes", WALK_BYTES},
+    {"bytearray", WALK_BYTEARRAY},
+    {"NoneType", WALK_LEAF},
+    {"ellipsis", WALK_LEAF},
+    {"NotImplementedType", WALK_LEAF},
+    {"dict", WALK_DICT},
+    {"list", WALK_LIST},
+    {"tuple", WALK_TUPLE},
+    {"set", WALK_SET},
+    {"frozenset", WALK_SET},
+    {"type", WALK_TYPE},
+    {"function", WALK_FUNCTION},
+    {"code", WALK_CODE},
+    {"frame", WALK_FRAME},
+    {"generator", WALK_GENERATOR},
+    {"coroutine", WALK_GENERATOR},
+    {"async_generator", WALK_GENERATOR},
+    {"traceback", WALK_TRACEBACK},
+    {"module", WALK_MODULE},
+    {"cell", WALK_CELL},
+    {"method", WALK_METHOD},
+    {"weakref", WALK_WEAKREF},
+    {"weakref.ReferenceType", WALK_WEAKREF},
+    {"weakproxy", WALK_WEAKREF},
+    {"weakref.ProxyType", WALK_WEAKREF},
+    {"weakcallableproxy", WALK_WEAKREF},
+    {"weakref.CallableProxyType", WALK_WEAKREF},
+    {"managedbuffer", WALK_MANAGED_BUFFER},
+    {"memoryview", WALK_MEMORYVIEW},
+    {"collections.deque", WALK_DEQUE},
+    {"collections.OrderedDict", WALK_ORDERED_DICT},
+    {"functools._lru_cache_wrapper", WALK_LRU_CACHE},
+    {"functools._lru_list_elem", WALK_LRU_LINK},
+    {"xml.etree.ElementTree.Element", WALK_ELEMENT},
+    {"array.array", WALK_ARRAY},
+    {"_io.BytesIO", WALK_BYTES_IO},
+    {"mmap.mmap", WALK_MMAP},
+    {"numpy.ndarray", WALK_NDARRAY},
+};
+
+static enum walker find_walker(const char *name, bool python_class) {
+    if (!python_class)
+        for (size_t i = 0; i < sizeof builtin_walkers / sizeof *builtin_walkers; i++)
+            if (strcmp(builtin_walkers[i].name, name) == 0)
+                return builtin_walkers[i].walker;
+    return WALK_WORDS;
+}
+
+/* Modules/_ctypes, Objects/structseq.c and others put members here; Include/structmember.h: PyMemberDef. */
+enum { MEMBER_NAME = 0, MEMBER_TYPE = 8, MEMBER_OFFSET = 16, MEMBER_SIZE = 40, MEMBER_OBJECT = 6, MEMBER_OBJECT_EX = 16 };
+enum { MEMBERS_MAX = 1024, TYPE_DEPTH_MAX = 200 };
+
+static void add_named_word(struct vector *words, const void *member, bool slots, uint32_t basic_size) {
+    uint32_t type = half_at(member, MEMBER_TYPE);
+    uint64_t offset = word_at(member, MEMBER_OFFSET);
+    if ((type != MEMBER_OBJECT && type != MEMBER_OBJECT_EX) || offset % 8 || offset + 8 > basic_size)
+        return;
+    struct named_word *word = vector_push(words, struct named_word);
+    *word = (struct named_word){(uint32_t)offset, slots, word_at(member, MEMBER_NAME)};
+}
+
+/* Object members of this type alone; a heap type's lie behind the type object (PyHeapType_GET_MEMBERS), but
+ * tp_members points to them. */
+static void collect_members(const struct model *model, const void *type, const struct type_model *made,
+                            struct vector *words) {
+    remote_address members = word_at(type, model->layout->type_members);
+    for (int i = 0; members && i < MEMBERS_MAX; i++) {
+        const void *member = image_view(model->image, members + (uint64_t)i * MEMBER_SIZE, MEMBER_SIZE);
+        if (!member || !word_at(member, MEMBER_NAME))
+            return;
+        add_named_word(words, member, made->is_python_class, made->basic_size);
+    }
+}
+
+static int compare_words(const void *a, const void *b) {
+    uint32_t first = ((const struct named_word *)a)->offset, second = ((const struct named_word *)b)->offset;
+    return (first > second) - (first < second);
+}
+
+static void inherit_words(struct model *model, const void *type, struct type_model *made) {
+    struct vector words = {0};
+    if (made->base != MAP_ABSENT) {
+        const struct type_model *base = model_type(model, made->base);
+        for (uint32_t i = 0; i < base->word_count; i++)
+            *vector_push(&words, struct named_word) = base->words[i];
+    }
+    collect_members(model, type, made, &words);
+    if (words.count) {
+        qsort(words.items, words.count, sizeof(struct named_word), compare_words);
+        made->words = arena_new(&model->arena, struct named_word, words.count);
+        memcpy(made->words, words.items, words.count * sizeof(struct named_word));
+        made->word_count = (uint32_t)words.count;
+    }
+    vector_deinit(&words);
+}
+
+/* A class made by a class statement gets its dealloc from typeobject.c, as every other such class; C types have
+ * their own or inherit a C one, and only C types have a dot in tp_name. `subtype_dealloc` itself is learned
+ * from the flag that only class statements set together with an allocated tp_name of their ht_name. */
+static bool is_python_class(const struct model *model, const void *type, const char *name) {
+    if (!(word_at(type, model->layout->type_flags) & TPFLAGS_HEAPTYPE) || strchr(name, '.'))
+        return false;
+    remote_address heap_name = word_at(type, model->layout->heap_type_name);
+    uint32_t state = model_half(model, heap_name + model->layout->text_state);
+    remote_address text = heap_name + (state & model->layout->text_ascii_bit ? model->layout->text_ascii_size
+                                                                              : model->layout->text_compact_size);
+    /* type_new_impl: tp_name = PyUnicode_AsUTF8(ht_name), the characters in the object itself when ASCII */
+    remote_address tp_name = word_at(type, model->layout->type_name);
+    return tp_name == text || tp_name == model_word(model, heap_name + model->layout->text_utf8);
+}
+
+static void describe_instances(struct model *model, const void *type, struct type_model *made) {
+    const struct layout *layout = model->layout;
+    uint64_t flags = word_at(type, layout->type_flags);
+    made->collected = flags & TPFLAGS_HAVE_GC;
+    made->heap_type = flags & TPFLAGS_HEAPTYPE;
+    made->managed_dict = flags & TPFLAGS_MANAGED_DICT;
+    made->inline_values = layout->inline_values && flags & TPFLAGS_INLINE_VALUES;
+    made->managed_weakref = layout->object_immortal && flags & TPFLAGS_MANAGED_WEAKREF;
+    made->is_metatype = flags & TPFLAGS_TYPE_SUBCLASS;
+    made->is_exception = flags & TPFLAGS_BASE_EXC_SUBCLASS;
+    made->basic_size = (uint32_t)word_at(type, layout->type_basic_size);
+    made->item_size = (uint32_t)word_at(type, layout->type_item_size);
+    int64_t weaklist = (int64_t)word_at(type, layout->type_weaklist_offset);
+    made->weaklist_offset = weaklist > 0 ? (uint32_t)weaklist : 0;
+    made->dict_offset = (int32_t)word_at(type, layout->type_dict_offset);
+    if (made->heap_type)
+        made->cached_keys = word_at(type, layout->heap_type_cached_keys);
+}
+
+static void choose_walker(struct model *model, struct type_model *made) {
+    made->walker = find_walker(made->name, made->is_python_class);
+    const struct type_model *base = made->base == MAP_ABSENT ? NULL : model_type(model, made->base);
+    if (made->walker == WALK_WORDS && base) {
+        made->walker = base->walker;
+        made->walked_size = base->walked_size;
+    } else if (made->walker == WALK_WORDS) {
+        made->walker = WALK_OBJECT;
+        made->walked_size = OBJECT_HEAD;
+    } else {
+        made->walked_size = made->basic_size;
+    }
+}
+
+static bool is_plausible_type(const struct model *model, const void *type) {
+    int64_t basic = (int64_t)word_at(type, model->layout->type_basic_size);
+    int64_t item = (int64_t)word_at(type, model->layout->type_item_size);
+    return word_at(type, model->layout->type_flags) & TPFLAGS_READY && basic >= OBJECT_HEAD && basic < 1 << 24 &&
+           item >= 0 && item < 1 << 20;
+}
+
+/* The base must be known first; at most TYPE_DEPTH_MAX of them, on a list instead of the C stack. */
+static uint32_t add_type(struct model *model, remote_address address, uint32_t base) {
+    const void *type = image_view(model->image, address, model->layout->type_size);
+    bool heap_type = word_at(type, model->layout->type_flags) & TPFLAGS_HEAPTYPE;
+    if (heap_type)
+        type = image_view(model->image, address, model->layout->heap_type_size);
+    struct span name = type ? model_remote_text(model, word_at(type, model->layout->type_name)) : (struct span){0};
+    if (!type || !name.length) {
+        map_set(&model->type_index, address, MODEL_NOT_A_TYPE);
+        return MODEL_NOT_A_TYPE;
+    }
+    struct type_model made = {.address = address, .base = base};
+    made.name = arena_copy_text(&model->arena, name.data, name.length);
+    made.is_python_class = is_python_class(model, type, made.name);
+    describe_instances(model, type, &made);
+    choose_walker(model, &made);
+    inherit_words(model, type, &made);
+    uint32_t index = (uint32_t)model->types.count;
+    *vector_push(&model->types, struct type_model) = made;
+    map_set(&model->type_index, address, index);
+    return index;
+}
+
+/* A type's own type must be a metatype: `type`, or something whose flags say that it derives from it. */
+static bool has_metatype(const struct model *model, remote_address address, const void *type) {
+    remote_address meta = word_at(type, OBJECT_TYPE);
+    if (meta == model->type_type)
+        return true;
+    const void *metatype = meta == address ? NULL : image_view(model->image, meta, model->layout->type_size);
+    if (!metatype || !(word_at(metatype, model->layout->type_flags) & TPFLAGS_TYPE_SUBCLASS))
+        return false;
+    for (int depth = 0; depth < 16; depth++) {
+        meta = model_word(model, meta + OBJECT_TYPE);
+        if (meta == model->type_type)
+            return true;
+    }
+    return false;
+}
+
+static const void *view_type(const struct model *model, remote_address address) {
+    if (address % 8)
+        return NULL;
+    const void *type = image_view(model->image, address, model->layout->type_size);
+    return type && is_plausible_type(model, type) && has_metatype(model, address, type) ? type : NULL;
+}
+
+static uint32_t learn_type(struct model *model, remote_address address) {
+    remote_address chain[TYPE_DEPTH_MAX];
+    int depth = 0;
+    uint32_t base = MAP_ABSENT;
+    for (remote_address type = address; type && depth < TYPE_DEPTH_MAX;) {
+        base = map_find(&model->type_index, type);
+        if (base != MAP_ABSENT)
+            break;
+        const void *bytes = view_type(model, type);
+        if (!bytes)
+            break;
+        chain[depth++] = type;
+        type = word_at(bytes, model->layout->type_base);
+    }
+    if (base == MODEL_NOT_A_TYPE)
+        base = MAP_ABSENT;
+    while (depth > 0)
+        base = add_type(model, chain[--depth], base == MODEL_NOT_A_TYPE ? MAP_ABSENT : base);
+    return map_find(&model->type_index, address);
+}
+
+uint32_t model_find_type(struct model *model, remote_address address) {
+    size_t slot = (address >> 4) % MODEL_TYPE_CACHE;
+    if (model->recent[slot].address == address)
+        return model->recent[slot].index;
+    uint32_t index = map_find(&model->type_index, address);
+    if (index == MAP_ABSENT)
+        index = learn_type(model, address);
+    if (index == MAP_ABSENT)
+        return MODEL_NOT_A_TYPE; /* not remembered: random words would fill the table */
+    model->recent[slot].address = address;
+    model->recent[slot].index = index;
+    return index;
+}
+
+uint32_t model_object_type(struct model *model, remote_address address) {
+    if (address % 8)
+        return MODEL_NOT_A_TYPE;
+    const void *head = image_view(model->image, address, OBJECT_HEAD);
+    if (!head)
+        return MODEL_NOT_A_TYPE;
+    uint64_t refcount = word_at(head, OBJECT_REFCOUNT);
+    if (refcount == 0 || refcount >> 40)
+        return MODEL_NOT_A_TYPE;
+    return model_find_type(model, word_at(head, OBJECT_TYPE));
+}
+
+static struct error *find_type_type(struct model *model) {
+    model->type_type = elf_file_symbol(&model->image->memory, model->process.library, "PyType_Type");
+    if (model_word(model, model->type_type + OBJECT_TYPE) != model->type_type)
+        return error_create(STATUS_UNSUPPORTED, "process %d: the type object of its Python %s was not found",
+                            model->image->memory.pid, model->process.version_text);
+    return NULL;
+}
+
+/* Static builtin types keep their dict and subclasses per interpreter (Objects/typeobject.c:
+ * _PyStaticType_GetState) in versions that have such a table. */
+static void find_static_states(struct model *model) {
+    const struct layout *layout = model->layout;
+    if (layout->interpreter_static_types == LAYOUT_NONE)
+        return;
+    for (size_t i = 0; i < model->process.interpreter_count; i++) {
+        remote_address table = model->process.interpreters[i] + layout->interpreter_static_types;
+        remote_address end = table + layout->interpreter_static_types_size;
+        for (remote_address state = table; state < end; state += layout->static_type_size) {
+            remote_address type = model_word(model, state + layout->static_type_type);
+            if (!type || map_find(&model->static_states, type) != MAP_ABSENT)
+                continue;
+            map_set(&model->static_states, type, (uint32_t)model->static_state_list.count);
+            *vector_push(&model->static_state_list, remote_address) = state;
+        }
+    }
+}
+
+bool model_is_immortal_string(const struct model *model, remote_address object) {
+    const struct layout *layout = model->layout;
+    uint32_t interned = model_half(model, object + layout->text_state) & layout->text_interned_mask;
+    if (layout->object_immortal)
+        return interned && (int32_t)model_half(model, object) < 0;
+    return interned == (2u << __builtin_ctz(layout->text_interned_mask)); /* SSTATE_INTERNED_IMMORTAL */
+}
+
+struct interned_check {
+    struct model *model;
+    uint32_t entries;
+    bool same;
+};
+
+static bool check_interned_entry(void *context, const struct dict_entry *entry) {
+    struct interned_check *check = context;
+    check->same = entry->key == entry->value &&
+                  model_half(check->model, entry->key + check->model->layout->text_state) &
+                      check->model->layout->text_interned_mask;
+    check->entries++;
+    return check->same && check->entries < 64;
+}
+
+/* Before the table moved into the interpreter it is a static variable without a symbol (Objects/unicodeobject.c:
+ * interned): the one dict in the library's data whose keys are its values. */
+static bool is_interned_table(struct model *model, remote_address address) {
+    uint32_t type = model_object_type(model, address);
+    if (type == MODEL_NOT_A_TYPE || model_type(model, type)->walker != WALK_DICT)
+        return false;
+    struct interned_check check = {model, 0, false};
+    model_dict_each(model, address, check_interned_entry, &check);
+    return check.same && check.entries == 64;
+}
+
+static void find_interned(struct model *model) {
+    const struct layout *layout = model->layout;
+    const struct memory *memory = &model->image->memory;
+    if (layout->interpreter_interned != LAYOUT_NONE) {
+        remote_address main = model->process.interpreters[model->process.interpreter_count - 1];
+        model->interned = model_word(model, main + layout->interpreter_interned);
+        return;
+    }
+    for (size_t i = 0; i < memory->segment_count && !model->interned; i++) {
+        const struct memory_segment *segment = &memory->segments[i];
+        bool data = segment->flags & SEGMENT_WRITE && segment->inode == model->process.library->inode;
+        bool bss = i > 0 && segment[-1].inode == model->process.library->inode && segment[-1].end == segment->begin &&
+                   segment->flags & SEGMENT_WRITE && !segment->inode;
+        for (remote_address at = segment->begin; (data || bss) && at + 8 <= segment->end && !model->interned; at += 8) {
+            remote_address target = model_word(model, at);
+            if (target && is_interned_table(model, target))
+                model->interned = target;
+        }
+    }
+}
+
+struct error *model_open(struct image *image, struct model **out) {
+    *out = NULL;
+    struct model *model = calloc(1, sizeof *model);
+    if (!model) {
+        memory_close(&image->memory);
+        return error_create(STATUS_INTERNAL, "out of memory");
+    }
+    model->image = image;
+    struct error *error = python_process_find(&image->memory, &model->process);
+    if (!error) {
+        model->layout = model->process.layout;
+        error = find_type_type(model);
+    }
+    if (error) {
+        model_close(model);
+        return error;
+    }
+    find_static_states(model);
+    find_interned(model);
+    *out = model;
+    return NULL;
+}
+
+void model_close(struct model *model) {
+    if (!model)
+        return;
+    vector_deinit(&model->types);
+    map_deinit(&model->type_index);
+    map_deinit(&model->static_states);
+    vector_deinit(&model->static_state_list);
+    arena_deinit(&model->arena);
+    memory_close(&model->image->memory);
+    free(model);
+}

@@ -1,0 +1,317 @@
+/* Walks what the runtime holds: interpreter tables, threads and their frames, C data of libraries. */
+#include "cpython/roots.h"
+
+#include "cpython/walk.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void refer(struct root_visitor *visitor, remote_address target, enum reference_kind kind, struct reference_label label) {
+    visit(&visitor->references, target, kind, label);
+}
+
+static int open_holder(struct root_visitor *visitor, int parent, enum holder_kind kind, struct span name) {
+    visitor->holder = visitor->open(visitor, parent, kind, name);
+    return visitor->holder;
+}
+
+/* A stretch of words that is scanned, and the parts of it that are not. */
+struct excluded {
+    remote_address begin, end;
+};
+
+static void scan_words(const struct model *model, remote_address begin, remote_address end, const struct excluded *excluded,
+                       size_t excluded_count, struct root_visitor *visitor) {
+    for (remote_address address = begin; address + 8 <= end; address += 8) {
+        for (size_t i = 0; i < excluded_count; i++)
+            if (address >= excluded[i].begin && address < excluded[i].end)
+                address = excluded[i].end;
+        if (address + 8 > end)
+            break;
+        refer(visitor, model_word(model, address), REFERENCE_SLOT, label_none());
+    }
+}
+
+static struct excluded exclude(remote_address interpreter, uint32_t offset, uint32_t size) {
+    if (offset == LAYOUT_NONE)
+        return (struct excluded){0, 0};
+    return (struct excluded){interpreter + offset, interpreter + offset + size};
+}
+
+/* Method caches borrow their values; a thread is visited by itself; static types own their tables. */
+static void visit_interpreter(struct model *model, remote_address interpreter, struct root_visitor *visitor) {
+    const struct layout *layout = model->layout;
+    const struct excluded excluded[] = {
+        exclude(interpreter, layout->interpreter_type_cache, layout->interpreter_type_cache_size),
+        exclude(interpreter, layout->interpreter_initial_thread, layout->thread_size),
+        exclude(interpreter, layout->interpreter_obmalloc, layout->interpreter_obmalloc_size),
+        exclude(interpreter, layout->interpreter_static_types, layout->interpreter_static_types_size),
+        exclude(interpreter, layout->interpreter_interned, 8),
+    };
+    open_holder(visitor, HOLDER_NONE, HOLDER_TABLE, SPAN("interpreter"));
+    scan_words(model, interpreter, interpreter + layout->interpreter_size, excluded, sizeof excluded / sizeof *excluded,
+               visitor);
+}
+
+/* Include/internal/pycore_typeobject.h: struct type_cache_entry {version, name, value}; only the name is owned. */
+static void visit_type_cache(struct model *model, remote_address interpreter, struct root_visitor *visitor) {
+    enum { ENTRY_SIZE = 24, ENTRY_NAME = 8 };
+    remote_address cache = interpreter + model->layout->interpreter_type_cache;
+    open_holder(visitor, HOLDER_NONE, HOLDER_TABLE, SPAN("type cache"));
+    for (uint32_t offset = 0; offset + ENTRY_SIZE <= model->layout->interpreter_type_cache_size; offset += ENTRY_SIZE)
+        refer(visitor, model_word(model, cache + offset + ENTRY_NAME), REFERENCE_SLOT, label_none());
+}
+
+/* Modules/atexitmodule.c: each callback is a C block {func, args, kwargs}. */
+static void visit_atexit(struct model *model, remote_address interpreter, struct root_visitor *visitor) {
+    enum { CALLBACKS_MAX = 1 << 24 };
+    const struct layout *layout = model->layout;
+    remote_address callbacks = model_word(model, interpreter + layout->interpreter_atexit_callbacks);
+    uint32_t count = model_half(model, interpreter + layout->interpreter_atexit_count);
+    open_holder(visitor, HOLDER_NONE, HOLDER_TABLE, SPAN("atexit callbacks"));
+    for (uint32_t i = 0; callbacks && i < count && i < CALLBACKS_MAX; i++) {
+        remote_address callback = model_word(model, callbacks + i * 8ull);
+        for (uint32_t field = 0; callback && field < 3; field++)
+            refer(visitor, model_word(model, callback + field * 8), REFERENCE_INDEX, label_index(i));
+    }
+}
+
+struct interned_walk {
+    struct model *model;
+    struct root_visitor *visitor;
+};
+
+/* The table itself does not count its strings, so only immortal ones are held by it. */
+static bool visit_interned_string(void *context, const struct dict_entry *entry) {
+    struct interned_walk *walk = context;
+    if (model_is_immortal_string(walk->model, entry->key))
+        refer(walk->visitor, entry->key, REFERENCE_INDEX, label_none());
+    return true;
+}
+
+static void visit_interned(struct model *model, struct root_visitor *visitor) {
+    struct interned_walk walk = {model, visitor};
+    open_holder(visitor, HOLDER_NONE, HOLDER_TABLE, SPAN("interned strings"));
+    if (model->interned)
+        model_dict_each(model, model->interned, visit_interned_string, &walk);
+}
+
+static bool visit_module(void *context, const struct dict_entry *entry) {
+    struct root_visitor *visitor = context;
+    refer(visitor, entry->value, REFERENCE_KEY, label_object(entry->key));
+    return true;
+}
+
+static void visit_modules(struct model *model, remote_address interpreter, struct root_visitor *visitor) {
+    open_holder(visitor, HOLDER_NONE, HOLDER_MODULES, SPAN("sys.modules"));
+    model_dict_each(model, model_word(model, interpreter + model->layout->interpreter_modules), visit_module, visitor);
+}
+
+/* --- threads --- */
+
+/* Finds one attribute of an instance by name. */
+struct attribute_finder {
+    struct reference_visitor visitor;
+    struct model *model;
+    struct span name;
+    remote_address found, namespace;
+};
+
+static void look_at_attribute(struct reference_visitor *visitor, remote_address target, enum reference_kind kind,
+                              struct reference_label label) {
+    struct attribute_finder *finder = (struct attribute_finder *)visitor;
+    if (kind == REFERENCE_NAMESPACE)
+        finder->namespace = target;
+    if (kind == REFERENCE_ATTRIBUTE && label.kind == LABEL_OBJECT &&
+        span_equal(model_text(finder->model, label.value), finder->name))
+        finder->found = target;
+}
+
+static remote_address find_attribute(struct model *model, remote_address object, const char *name) {
+    uint32_t type = model_object_type(model, object);
+    if (type == MODEL_NOT_A_TYPE)
+        return 0;
+    struct attribute_finder finder = {{look_at_attribute}, model, span_from_text(name), 0, 0};
+    model_walk(model, object, type, &finder.visitor);
+    return finder.found || !finder.namespace ? finder.found : model_dict_get(model, finder.namespace, name);
+}
+
+struct thread_names {
+    struct model *model;
+    int64_t wanted;
+    remote_address thread;
+};
+
+static bool is_wanted_thread(void *context, const struct dict_entry *entry) {
+    struct thread_names *names = context;
+    int64_t ident;
+    if (!model_integer(names->model, entry->key, &ident) || ident != names->wanted)
+        return true;
+    names->thread = entry->value;
+    return false;
+}
+
+static remote_address find_active_threads(struct model *model, remote_address interpreter) {
+    remote_address modules = model_word(model, interpreter + model->layout->interpreter_modules);
+    remote_address threading = modules ? model_dict_get(model, modules, "threading") : 0;
+    remote_address namespace = threading ? model_word(model, threading + model->layout->module_dict) : 0;
+    return namespace ? model_dict_get(model, namespace, "_active") : 0;
+}
+
+static struct span thread_name(struct model *model, remote_address thread, remote_address active, char *buffer, size_t size) {
+    const struct layout *layout = model->layout;
+    struct thread_names names = {model, (int64_t)model_word(model, thread + layout->thread_id), 0};
+    if (active)
+        model_dict_each(model, active, is_wanted_thread, &names);
+    struct span name = names.thread ? model_text(model, find_attribute(model, names.thread, "_name")) : (struct span){0};
+    if (name.length)
+        return name;
+    int native = (int)model_word(model, thread + layout->thread_native_id);
+    if (native == model->image->memory.pid)
+        return SPAN("MainThread");
+    int length = snprintf(buffer, size, "%d", native);
+    return (struct span){buffer, (size_t)length};
+}
+
+enum { FRAME_OWNED_BY_THREAD = 0, FRAME_OWNED_BY_GENERATOR = 1, FRAME_OWNED_BY_C_STACK = 3, FRAMES_MAX = 1 << 20 };
+
+static remote_address current_frame(const struct model *model, remote_address thread) {
+    const struct layout *layout = model->layout;
+    if (layout->thread_frame != LAYOUT_NONE)
+        return model_word(model, thread + layout->thread_frame);
+    remote_address cframe = model_word(model, thread + layout->thread_cframe);
+    return model_word(model, cframe + layout->cframe_current_frame);
+}
+
+static void visit_activation(struct model *model, remote_address frame, int thread, struct root_visitor *visitor) {
+    const struct layout *layout = model->layout;
+    const unsigned char *bytes = image_view(model->image, frame, layout->frame_localsplus);
+    if (!bytes || bytes[layout->frame_owner] == FRAME_OWNED_BY_C_STACK)
+        return;
+    struct code_place place = {0};
+    model_code_place(model, word_at(bytes, layout->frame_code), &place);
+    open_holder(visitor, thread, HOLDER_ACTIVATION, place.name);
+    if (bytes[layout->frame_owner] == FRAME_OWNED_BY_GENERATOR)
+        refer(visitor, frame - layout->generator_frame, REFERENCE_SLOT, label_text("generator"));
+    else if (bytes[layout->frame_owner] == FRAME_OWNED_BY_THREAD)
+        walk_interpreter_frame(model, frame, true, &visitor->references);
+}
+
+static void visit_thread(struct model *model, remote_address thread, remote_address active, struct root_visitor *visitor) {
+    const struct layout *layout = model->layout;
+    char buffer[32];
+    struct span name = thread_name(model, thread, active, buffer, sizeof buffer);
+    int holder = open_holder(visitor, HOLDER_NONE, HOLDER_THREAD, name);
+    for (uint32_t offset = 0; offset + 8 <= layout->thread_size; offset += 8) {
+        struct reference_label label = offset == layout->thread_context ? label_text("context")
+                                       : offset == layout->thread_dict  ? label_text("dict")
+                                                                        : label_none();
+        refer(visitor, model_word(model, thread + offset), REFERENCE_SLOT, label);
+    }
+    remote_address frame = current_frame(model, thread);
+    for (int depth = 0; frame && depth < FRAMES_MAX; depth++) {
+        visit_activation(model, frame, holder, visitor);
+        frame = model_word(model, frame + layout->frame_previous);
+    }
+}
+
+static void visit_threads(struct model *model, remote_address interpreter, struct root_visitor *visitor) {
+    enum { THREADS_MAX = 1 << 20 };
+    const struct layout *layout = model->layout;
+    remote_address active = find_active_threads(model, interpreter);
+    remote_address thread = model_word(model, interpreter + layout->interpreter_threads);
+    for (int i = 0; thread && i < THREADS_MAX; i++) {
+        visit_thread(model, thread, active, visitor);
+        thread = model_word(model, thread + layout->thread_next);
+    }
+}
+
+void roots_visit(struct model *model, struct root_visitor *visitor) {
+    for (size_t i = 0; i < model->process.interpreter_count; i++) {
+        remote_address interpreter = model->process.interpreters[i];
+        visit_modules(model, interpreter, visitor);
+        visit_threads(model, interpreter, visitor);
+        visit_atexit(model, interpreter, visitor);
+        visit_type_cache(model, interpreter, visitor);
+        visit_interpreter(model, interpreter, visitor);
+    }
+    visit_interned(model, visitor);
+}
+
+/* --- C data --- */
+
+static bool follows(const struct memory_segment *segment, const struct memory_segment *before) {
+    return !(segment->flags & SEGMENT_FILE) && segment->begin == before->end && segment->path[0] == 0 &&
+           segment->flags & SEGMENT_WRITE;
+}
+
+static void scan_static_segment(struct model *model, const struct memory_segment *segment, struct root_visitor *visitor) {
+    remote_address runtime = model->process.runtime, runtime_end = runtime + model->layout->runtime_size;
+    for (remote_address address = segment->begin; address + 8 <= segment->end; address += 8) {
+        if (address >= runtime && address < runtime_end) {
+            address = runtime_end - 8;
+            continue;
+        }
+        remote_address target = model_word(model, address);
+        if (!target)
+            continue;
+        uint32_t type = map_find(&model->type_index, address);
+        if (type != MAP_ABSENT && type != MODEL_NOT_A_TYPE)
+            address += model->layout->type_size - 8;
+        else if (target != address)
+            refer(visitor, target, REFERENCE_SLOT, label_none());
+    }
+}
+
+void roots_visit_static_data(struct model *model, struct root_visitor *visitor) {
+    const struct memory *memory = &model->image->memory;
+    for (size_t i = 0; i < memory->segment_count; i++) {
+        const struct memory_segment *segment = &memory->segments[i];
+        uint32_t wanted = SEGMENT_FILE | SEGMENT_WRITE;
+        if ((segment->flags & (wanted | SEGMENT_SHARED)) != wanted || segment->path[0] != '/')
+            continue;
+        const char *slash = strrchr(segment->path, '/');
+        open_holder(visitor, HOLDER_NONE, HOLDER_STATIC, span_from_text(slash + 1));
+        scan_static_segment(model, segment, visitor);
+        if (i + 1 < memory->segment_count && follows(segment + 1, segment))
+            scan_static_segment(model, segment + 1, visitor);
+    }
+}
+
+/* --- the collector --- */
+
+static uint64_t walk_generation(struct model *model, remote_address head, bool permanent, roots_collected each, void *context) {
+    uint64_t limit = model->image->length / GC_HEAD, count = 0;
+    remote_address link = model_word(model, head) & ~7ull;
+    while (link && link != head && count < limit) {
+        each(context, link + GC_HEAD, permanent);
+        count++;
+        link = model_word(model, link) & ~7ull;
+    }
+    model->faults += link != head;
+    return count;
+}
+
+uint64_t roots_collected_objects(struct model *model, roots_collected each, void *context) {
+    const struct layout *layout = model->layout;
+    uint64_t count = 0;
+    for (size_t i = 0; i < model->process.interpreter_count; i++) {
+        remote_address gc = model->process.interpreters[i] + layout->interpreter_gc;
+        for (uint32_t generation = 0; generation < 3; generation++)
+            count += walk_generation(model, gc + layout->gc_generations + generation * layout->gc_generation_size, false,
+                                     each, context);
+        walk_generation(model, gc + layout->gc_permanent_generation, true, each, context);
+    }
+    return count;
+}
+
+void roots_collector_facts(const struct model *model, struct collector_facts *out) {
+    const struct layout *layout = model->layout;
+    remote_address gc = model->process.interpreters[model->process.interpreter_count - 1] + layout->interpreter_gc;
+    out->enabled = model_half(model, gc + layout->gc_enabled) != 0;
+    for (uint32_t i = 0; i < 3; i++) {
+        out->threshold[i] = model_half(model, gc + layout->gc_generations + i * layout->gc_generation_size +
+                                                  layout->gc_generation_threshold);
+        out->collections[i] = model_word(model, gc + layout->gc_statistics + i * layout->gc_statistics_size);
+    }
+}

@@ -1,0 +1,254 @@
+/* How large an object is: one rule per builtin layout that allocates beside itself. */
+#include "cpython/walk.h"
+
+static uint64_t absolute_size(const unsigned char *bytes) {
+    int64_t size = (int64_t)word_at(bytes, OBJECT_SIZE);
+    return (uint64_t)(size < 0 ? -size : size);
+}
+
+static uint64_t text_size(const struct walk *walk) {
+    const struct layout *layout = walk->layout;
+    uint64_t length = word_at(walk->bytes, layout->text_length);
+    uint32_t state = half_at(walk->bytes, layout->text_state);
+    uint64_t kind = state >> layout->text_kind_shift & 7;
+    uint64_t extra = walk->type->basic_size - walk->type->walked_size; /* of a subclass */
+    if (state & layout->text_ascii_bit && state & layout->text_compact_bit)
+        return layout->text_ascii_size + length + 1 + extra;
+    bool compact = state & layout->text_compact_bit;
+    uint64_t size = compact ? layout->text_compact_size + (length + 1) * kind
+                            : walk->type->walked_size + extra + (length + 1) * kind;
+    remote_address utf8 = model_word(walk->model, walk->object + layout->text_utf8);
+    remote_address data = compact ? walk->object + layout->text_ascii_size
+                                  : model_word(walk->model, walk->object + layout->text_data);
+    if (utf8 && utf8 != data)
+        size += model_word(walk->model, walk->object + layout->text_utf8_length) + 1;
+    return size + (compact ? extra : 0);
+}
+
+/* Objects/longobject.c: int___sizeof___impl; zero takes one digit where it has a tag. */
+static uint64_t long_size(const struct walk *walk) {
+    const struct layout *layout = walk->layout;
+    uint64_t extra = walk->type->basic_size - walk->type->walked_size;
+    uint64_t digits = layout->long_tag == LAYOUT_NONE ? absolute_size(walk->bytes)
+                                                      : model_word(walk->model, walk->object + layout->long_tag) >> 3;
+    if (digits == 0 && layout->long_tag != LAYOUT_NONE)
+        digits = 1;
+    return layout->long_digits + digits * layout->long_digit_size + extra;
+}
+
+/* Objects/dictobject.c: _PyDict_SizeOf; a shared keys table belongs to nobody in particular. */
+static uint64_t dict_size(const struct walk *walk) {
+    const struct layout *layout = walk->layout;
+    struct dict_keys keys;
+    uint64_t size = walk->type->basic_size;
+    if (!walk_dict_keys(walk->model, word_at(walk->bytes, layout->dict_keys), &keys))
+        return size;
+    if (word_at(walk->bytes, layout->dict_values)) {
+        remote_address address = word_at(walk->bytes, layout->dict_keys);
+        size += (keys.count + model_word(walk->model, address + layout->keys_usable)) * 8;
+    }
+    return size + (keys.refcount == 1 ? keys.size : 0);
+}
+
+static uint64_t set_size(const struct walk *walk) {
+    uint64_t size = walk->type->basic_size;
+    if (word_at(walk->bytes, walk->layout->set_table) != walk->object + walk->layout->set_small_table)
+        size += (word_at(walk->bytes, walk->layout->set_mask) + 1) * 16;
+    return size;
+}
+
+static uint64_t type_object_size(const struct walk *walk) {
+    const struct layout *layout = walk->layout;
+    if (!(word_at(walk->bytes, layout->type_flags) & TPFLAGS_HEAPTYPE))
+        return layout->type_size;
+    struct dict_keys keys;
+    remote_address cached = model_word(walk->model, walk->object + layout->heap_type_cached_keys);
+    return layout->heap_type_size + (cached && walk_dict_keys(walk->model, cached, &keys) ? keys.size : 0);
+}
+
+static uint64_t code_words(const struct walk *walk, remote_address code) {
+    return (uint64_t)model_half(walk->model, code + walk->layout->code_locals_count) +
+           model_half(walk->model, code + walk->layout->code_stack_size);
+}
+
+/* Objects/frameobject.c: frame_sizeof. */
+static uint64_t frame_size(const struct walk *walk) {
+    const struct layout *layout = walk->layout;
+    remote_address frame = word_at(walk->bytes, layout->frame_object_frame);
+    remote_address code = model_word(walk->model, frame + layout->frame_code);
+    return layout->frame_object_data + layout->frame_localsplus + code_words(walk, code) * 8;
+}
+
+/* Objects/genobject.c: gen_sizeof. */
+static uint64_t generator_size(const struct walk *walk) {
+    const struct layout *layout = walk->layout;
+    remote_address code = model_word(walk->model, walk->object + layout->generator_frame + layout->frame_code);
+    return layout->generator_frame + layout->frame_localsplus + code_words(walk, code) * 8;
+}
+
+/* Objects/codeobject.c: code_sizeof. */
+static uint64_t code_size(const struct walk *walk) {
+    const struct layout *layout = walk->layout;
+    uint64_t size = layout->code_bytes + absolute_size(walk->bytes) * 2;
+    if (walk->layout->code_cached_indirect && word_at(walk->bytes, layout->code_cached))
+        size += layout->code_cached_count * 8;
+    return size;
+}
+
+static uint64_t deque_size(const struct walk *walk) {
+    uint64_t items = word_at(walk->bytes, OBJECT_SIZE), left = word_at(walk->bytes, DEQUE_LEFT_INDEX);
+    uint64_t blocks = (left + items + DEQUE_BLOCK_ITEMS - 1) / DEQUE_BLOCK_ITEMS;
+    return walk->type->basic_size + (blocks ? blocks : 1) * DEQUE_BLOCK_SIZE;
+}
+
+/* Objects/odictobject.c: odict_sizeof. */
+static uint64_t ordered_dict_size(const struct walk *walk) {
+    uint32_t behind = walk->layout->dict_values + 8;
+    uint64_t fast = word_at(walk->bytes, behind + ODICT_FAST_NODES) ? word_at(walk->bytes, behind + ODICT_FAST_NODES_SIZE) : 0;
+    return dict_size(walk) + fast * 8 + word_at(walk->bytes, walk->layout->dict_used) * 32;
+}
+
+/* Modules/_elementtree.c: _elementtree_Element___sizeof___impl; four children lie in the extra block. */
+static uint64_t element_size(const struct walk *walk) {
+    enum { EXTRA_SIZE = 64, ALLOCATED = 16, INLINE_CHILDREN = 32 };
+    remote_address extra = word_at(walk->bytes, ELEMENT_EXTRA);
+    uint64_t size = walk->type->basic_size;
+    if (!extra)
+        return size;
+    size += EXTRA_SIZE;
+    if (model_word(walk->model, extra + ELEMENT_EXTRA_CHILDREN) != extra + INLINE_CHILDREN)
+        size += model_word(walk->model, extra + ALLOCATED) * 8;
+    return size;
+}
+
+/* Modules/arraymodule.c: arrayobject {head, ob_item, allocated, ob_descr {typecode, itemsize}}. */
+static uint64_t array_size(const struct walk *walk) {
+    uint64_t allocated = word_at(walk->bytes, 32);
+    uint64_t item_size = model_half(walk->model, word_at(walk->bytes, 40) + 4);
+    return walk->type->basic_size + (item_size <= 16 ? allocated * item_size : 0);
+}
+
+/* numpy/core/include/numpy/ndarraytypes.h: PyArrayObject_fields {head, data, nd, dimensions, strides, base,
+ * descr, flags}; the data counts where the array owns it. */
+static uint64_t ndarray_size(const struct walk *walk) {
+    enum { DIMENSION_COUNT = 24, DIMENSIONS = 32, STRIDES = 40, FLAGS = 64, OWNS_DATA = 4, DIMENSIONS_MAX = 64 };
+    uint32_t count = half_at(walk->bytes, DIMENSION_COUNT);
+    if (!(half_at(walk->bytes, FLAGS) & OWNS_DATA) || count > DIMENSIONS_MAX)
+        return walk->type->basic_size;
+    uint64_t largest = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t extent = (int64_t)model_word(walk->model, word_at(walk->bytes, DIMENSIONS) + i * 8ull);
+        int64_t stride = (int64_t)model_word(walk->model, word_at(walk->bytes, STRIDES) + i * 8ull);
+        uint64_t bytes = (uint64_t)(extent * (stride < 0 ? -stride : stride));
+        largest = bytes > largest ? bytes : largest;
+    }
+    return walk->type->basic_size + count * 16 + largest;
+}
+
+/* Modules/mmapmodule.c: mmap_object {head, data, size}. The mapping is the object's, though getsizeof is silent. */
+static uint64_t mmap_size(const struct walk *walk) {
+    return walk->type->basic_size + (word_at(walk->bytes, 16) ? word_at(walk->bytes, 24) : 0);
+}
+
+/* Modules/_io/bytesio.c: bytesio {head, buf, pos, string_size}; a buffer that is shared counts for its other owner. */
+static uint64_t bytes_io_size(const struct walk *walk) {
+    return walk->type->basic_size;
+}
+
+static uint64_t own_size(const struct walk *walk) {
+    const struct type_model *type = walk->type;
+    switch (type->walker) {
+    case WALK_TEXT: return text_size(walk);
+    case WALK_LONG: return long_size(walk);
+    case WALK_DICT: return dict_size(walk);
+    case WALK_ORDERED_DICT: return ordered_dict_size(walk);
+    case WALK_LIST: return type->basic_size + word_at(walk->bytes, walk->layout->list_allocated) * 8;
+    case WALK_SET: return set_size(walk);
+    case WALK_TYPE: return type_object_size(walk);
+    case WALK_CODE: return code_size(walk);
+    case WALK_FRAME: return frame_size(walk);
+    case WALK_GENERATOR: return generator_size(walk);
+    case WALK_DEQUE: return deque_size(walk);
+    case WALK_ELEMENT: return element_size(walk);
+    case WALK_BYTEARRAY: return type->basic_size + word_at(walk->bytes, walk->layout->bytearray_allocated);
+    case WALK_ARRAY: return array_size(walk);
+    case WALK_NDARRAY: return ndarray_size(walk);
+    case WALK_MMAP: return mmap_size(walk);
+    case WALK_BYTES_IO: return bytes_io_size(walk);
+    default: return type->basic_size + (type->item_size ? absolute_size(walk->bytes) * type->item_size : 0);
+    }
+}
+
+/* Memory in front of the object, and attribute values apart from it. */
+static uint64_t surroundings(const struct walk *walk) {
+    const struct layout *layout = walk->layout;
+    const struct type_model *type = walk->type;
+    uint64_t size = type->managed_dict || type->managed_weakref ? layout->pre_header_size : 0;
+    bool static_type = type->walker == WALK_TYPE && !(word_at(walk->bytes, layout->type_flags) & TPFLAGS_HEAPTYPE);
+    if (type->collected && !static_type)
+        size += GC_HEAD;
+    if (type->inline_values) {
+        remote_address values = walk->object + type->basic_size;
+        const unsigned char *head = image_view(walk->model->image, values, layout->values_items);
+        return size + (head ? layout->values_items + head[layout->values_capacity] * 8ull : 0);
+    }
+    remote_address values = 0;
+    if (type->managed_dict && layout->managed_values != LAYOUT_NONE)
+        values = model_word(walk->model, walk->object - layout->managed_values);
+    else if (type->managed_dict && layout->managed_values_tagged != LAYOUT_NONE) {
+        remote_address word = model_word(walk->model, walk->object - layout->managed_values_tagged);
+        values = word & 1 ? word + 1 : 0;
+    }
+    if (values) {
+        /* Objects/dictobject.c: new_values; a prefix of one word at least stands before the values */
+        uint64_t usable = model_word(walk->model, type->cached_keys + layout->keys_usable) +
+                          model_word(walk->model, type->cached_keys + layout->keys_entry_count);
+        size += (usable < 64 ? (usable + 2 + 7) / 8 * 8 + usable * 8 : 0);
+    }
+    return size;
+}
+
+enum { SIZE_ABSURD_BITS = 46 };
+
+uint64_t model_size(struct model *model, remote_address object, uint32_t type) {
+    struct walk walk = {.model = model, .layout = model->layout, .type = model_type(model, type), .object = object};
+    bool plain_type = walk.type->walker == WALK_TYPE && walk.type->basic_size == walk.type->walked_size;
+    uint32_t needed = plain_type ? model->layout->type_size : walk.type->basic_size;
+    if (walk.type->walker == WALK_TEXT) /* a compact one is shorter than its type says */
+        needed = model->layout->text_ascii_size;
+    if (walk.type->walker == WALK_LONG)
+        needed = model->layout->long_digits;
+    walk.bytes = image_view(model->image, object, needed);
+    if (!walk.bytes)
+        return walk.type->basic_size;
+    uint64_t size = own_size(&walk) + surroundings(&walk);
+    return size >> SIZE_ABSURD_BITS ? walk.type->basic_size : size;
+}
+
+static int64_t lru_cache_length(const struct walk *walk, int64_t *bound_out) {
+    int64_t maxsize = (int64_t)word_at(walk->bytes, LRU_CACHE_MAXSIZE);
+    *bound_out = maxsize < 0 ? -1 : maxsize;
+    return (int64_t)model_word(walk->model, word_at(walk->bytes, LRU_CACHE_DICT) + walk->layout->dict_used);
+}
+
+int64_t model_length(struct model *model, remote_address object, uint32_t type, int64_t *bound_out) {
+    struct walk walk = {.model = model, .layout = model->layout, .type = model_type(model, type), .object = object};
+    *bound_out = -2;
+    walk.bytes = image_view(model->image, object, walk.type->basic_size);
+    if (!walk.bytes)
+        return -1;
+    switch (walk.type->walker) {
+    case WALK_LIST: *bound_out = -1; return (int64_t)word_at(walk.bytes, OBJECT_SIZE);
+    case WALK_TUPLE:
+    case WALK_BYTES:
+    case WALK_BYTEARRAY: return (int64_t)word_at(walk.bytes, OBJECT_SIZE);
+    case WALK_DICT:
+    case WALK_ORDERED_DICT: *bound_out = -1; return (int64_t)word_at(walk.bytes, model->layout->dict_used);
+    case WALK_SET: *bound_out = -1; return (int64_t)word_at(walk.bytes, model->layout->set_used);
+    case WALK_DEQUE:
+        *bound_out = (int64_t)word_at(walk.bytes, DEQUE_MAXLEN);
+        return (int64_t)word_at(walk.bytes, OBJECT_SIZE);
+    case WALK_LRU_CACHE: return lru_cache_length(&walk, bound_out);
+    default: return -1;
+    }
+}
