@@ -1,0 +1,77 @@
+/* Prints the graph of a live process or of a .caulk file as lines, for comparison with what gc says.
+ *
+ *     N address size refcount in_edges flags type
+ *     E source_address target_address kind */
+#include "graph/capture.h"
+#include "memory/freeze.h"
+#include "memory/live.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static struct error *take(int pid, struct heap **out) {
+    struct memory *live;
+    TRY(live_open(pid, &live));
+    struct python_process process;
+    struct error *error = python_process_find(live, &process);
+    memory_close(live);
+    if (error)
+        return error;
+    remote_address words[16];
+    struct freeze_condition conditions[16];
+    size_t count = python_process_collecting(&process, words, 16);
+    for (size_t i = 0; i < count; i++)
+        conditions[i].address = words[i];
+    struct freeze_options options = {.conditions = conditions, .condition_count = count};
+    struct freeze_statistics statistics;
+    struct image *image;
+    double begin = now();
+    TRY(freeze_and_copy(pid, &options, &image, &statistics));
+    double copied = now();
+    error = capture_heap(image, out);
+    fprintf(stderr, "freeze and copy %.3f s (pause %.1f ms), capture %.3f s\n", copied - begin, statistics.pause_ms,
+            now() - copied);
+    return error;
+}
+
+static void dump(const struct graph *graph) {
+    static char buffer[1 << 20];
+    setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
+    for (node_id node = 0; node < graph->node_count; node++) {
+        const struct graph_type *type = graph_type_of(graph, node);
+        printf("N %llu %llu %u %u %u %.*s.%.*s\n", (unsigned long long)graph->addresses[node],
+               (unsigned long long)graph->sizes[node], graph->refcounts[node], graph_in_degree(graph, node),
+               graph->flags[node], (int)type->module.length, type->module.data, (int)type->name.length, type->name.data);
+    }
+    for (node_id node = 0; node < graph->node_count; node++)
+        for (uint32_t edge = graph->out_begin[node]; edge < graph->out_begin[node + 1]; edge++)
+            printf("E %llu %llu %u\n", (unsigned long long)graph->addresses[node],
+                   (unsigned long long)graph->addresses[graph->out_target[edge]], graph->out_kind[edge]);
+}
+
+int main(int argc, char **argv) {
+    struct heap *heap = NULL;
+    struct error *error = argc < 2 ? error_create(STATUS_USAGE, "usage: dump_graph PID|FILE.caulk")
+                          : heap_file_recognise(argv[1]) ? heap_file_read(argv[1], &heap)
+                                                         : take(atoi(argv[1]), &heap);
+    if (error) {
+        fprintf(stderr, "dump_graph: %s\n", error->message);
+        return (int)error->status;
+    }
+    const char *broken = graph_check(&heap->graph);
+    fprintf(stderr, "%u nodes, %llu edges, %llu faults, gc %llu%s%s\n", heap->graph.node_count,
+            (unsigned long long)heap->graph.edge_count, (unsigned long long)heap->graph.faults,
+            (unsigned long long)heap->facts.gc_objects, broken ? "; broken: " : "", broken ? broken : "");
+    if (argc < 3)
+        dump(&heap->graph);
+    heap_close(heap);
+    return broken != NULL;
+}
