@@ -296,6 +296,12 @@ bool model_is_immortal_string(const struct model *model, remote_address object) 
     return interned == (2u << __builtin_ctz(layout->text_interned_mask)); /* SSTATE_INTERNED_IMMORTAL */
 }
 
+remote_address model_static_data_end(const struct model *model, const struct memory_segment *segment) {
+    uint64_t size = 0;
+    remote_address bss = elf_file_section(&model->image->memory, segment, ".bss", &size);
+    return bss + size > segment->end && bss <= segment->end ? bss + size : segment->end;
+}
+
 struct interned_check {
     struct model *model;
     uint32_t entries;
@@ -332,10 +338,10 @@ static void find_interned(struct model *model) {
     }
     for (size_t i = 0; i < memory->segment_count && !model->interned; i++) {
         const struct memory_segment *segment = &memory->segments[i];
-        bool data = segment->flags & SEGMENT_WRITE && segment->inode == model->process.library->inode;
-        bool bss = i > 0 && segment[-1].inode == model->process.library->inode && segment[-1].end == segment->begin &&
-                   segment->flags & SEGMENT_WRITE && !segment->inode;
-        for (remote_address at = segment->begin; (data || bss) && at + 8 <= segment->end && !model->interned; at += 8) {
+        if (!(segment->flags & SEGMENT_WRITE) || segment->inode != model->process.library->inode)
+            continue;
+        remote_address end = model_static_data_end(model, segment);
+        for (remote_address at = segment->begin; at + 8 <= end && !model->interned; at += 8) {
             remote_address target = model_word(model, at);
             if (target && is_interned_table(model, target))
                 model->interned = target;

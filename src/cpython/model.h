@@ -117,9 +117,16 @@ void model_walk(struct model *model, remote_address object, uint32_t type, struc
  * values of instance attributes that have no __dict__ yet, memory maps. */
 uint64_t model_size(struct model *model, remote_address object, uint32_t type);
 
+/* Bytes that a static object takes in C data, without anything in front of or apart from it; rounded up to 8. */
+uint64_t model_static_size(struct model *model, remote_address object, uint32_t type);
+
 /* Items in a container or bytes in a buffer, -1 if it is neither; and the most it will ever hold: -1 no bound,
  * -2 not known. */
 int64_t model_length(struct model *model, remote_address object, uint32_t type, int64_t *bound_out);
+
+/* Where the writable data of a library ends that begins in `segment`: .bss lies behind the file's own pages, and
+ * behind .bss there may be anything. */
+remote_address model_static_data_end(const struct model *model, const struct memory_segment *segment);
 
 /* Whether an interned string is one that lives for ever. */
 bool model_is_immortal_string(const struct model *model, remote_address object);

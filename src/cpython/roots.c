@@ -240,26 +240,31 @@ void roots_visit(struct model *model, struct root_visitor *visitor) {
 
 /* --- C data --- */
 
-static bool follows(const struct memory_segment *segment, const struct memory_segment *before) {
-    return !(segment->flags & SEGMENT_FILE) && segment->begin == before->end && segment->path[0] == 0 &&
-           segment->flags & SEGMENT_WRITE;
+/* Bytes to leave out at `address`: the runtime, which is walked by itself, and static objects, whose references
+ * are their own. 0 if it is plain data. */
+static uint64_t skip_at(struct model *model, remote_address address, uint64_t word, uint64_t next) {
+    if (address == model->process.runtime)
+        return model->layout->runtime_size;
+    bool head = word && !(word >> 40) && next && !(next & 7);
+    uint32_t type = head ? model_find_type(model, next) : MODEL_NOT_A_TYPE;
+    return type == MODEL_NOT_A_TYPE ? 0 : model_static_size(model, address, type);
 }
 
-static void scan_static_segment(struct model *model, const struct memory_segment *segment, struct root_visitor *visitor) {
-    remote_address runtime = model->process.runtime, runtime_end = runtime + model->layout->runtime_size;
-    for (remote_address address = segment->begin; address + 8 <= segment->end; address += 8) {
-        if (address >= runtime && address < runtime_end) {
-            address = runtime_end - 8;
+static void scan_static_data(struct model *model, remote_address begin, remote_address end, struct root_visitor *visitor) {
+    enum { PAGE = 1 << IMAGE_PAGE_BITS };
+    remote_address address = begin;
+    while (address + 16 <= end) {
+        const unsigned char *page = image_view(model->image, address & ~(PAGE - 1ull), PAGE);
+        if (!page) {
+            address = (address | (PAGE - 1ull)) + 1;
             continue;
         }
-        remote_address target = model_word(model, address);
-        if (!target)
-            continue;
-        uint32_t type = map_find(&model->type_index, address);
-        if (type != MAP_ABSENT && type != MODEL_NOT_A_TYPE)
-            address += model->layout->type_size - 8;
-        else if (target != address)
-            refer(visitor, target, REFERENCE_SLOT, label_none());
+        uint64_t word = word_at(page, address & (PAGE - 1));
+        uint64_t next = word ? model_word(model, address + 8) : 0;
+        uint64_t skip = word ? skip_at(model, address, word, next) : 0;
+        if (word && !skip)
+            refer(visitor, word, REFERENCE_SLOT, label_none());
+        address += skip ? skip : 8;
     }
 }
 
@@ -272,9 +277,7 @@ void roots_visit_static_data(struct model *model, struct root_visitor *visitor) 
             continue;
         const char *slash = strrchr(segment->path, '/');
         open_holder(visitor, HOLDER_NONE, HOLDER_STATIC, span_from_text(slash + 1));
-        scan_static_segment(model, segment, visitor);
-        if (i + 1 < memory->segment_count && follows(segment + 1, segment))
-            scan_static_segment(model, segment + 1, visitor);
+        scan_static_data(model, segment->begin, model_static_data_end(model, segment), visitor);
     }
 }
 

@@ -225,6 +225,20 @@ uint64_t model_size(struct model *model, remote_address object, uint32_t type) {
     return size >> SIZE_ABSURD_BITS ? walk.type->basic_size : size;
 }
 
+uint64_t model_static_size(struct model *model, remote_address object, uint32_t type) {
+    const struct type_model *model_of = model_type(model, type);
+    switch (model_of->walker) {
+    case WALK_TYPE: return model->layout->type_size;
+    case WALK_TEXT:
+    case WALK_LONG:
+    case WALK_CODE: return (model_size(model, object, type) + 7) & ~7ull;
+    default: break;
+    }
+    int64_t items = model_of->item_size ? (int64_t)model_word(model, object + OBJECT_SIZE) : 0;
+    uint64_t count = (uint64_t)(items < 0 ? -items : items);
+    return (model_of->basic_size + (count < 1 << 24 ? count * model_of->item_size : 0) + 7) & ~7ull;
+}
+
 static int64_t lru_cache_length(const struct walk *walk, int64_t *bound_out) {
     int64_t maxsize = (int64_t)word_at(walk->bytes, LRU_CACHE_MAXSIZE);
     *bound_out = maxsize < 0 ? -1 : maxsize;

@@ -70,6 +70,12 @@ int main(int argc, char **argv) {
     fprintf(stderr, "%u nodes, %llu edges, %llu faults, gc %llu%s%s\n", heap->graph.node_count,
             (unsigned long long)heap->graph.edge_count, (unsigned long long)heap->graph.faults,
             (unsigned long long)heap->facts.gc_objects, broken ? "; broken: " : "", broken ? broken : "");
+    for (node_id node = 0; argc > 2 && node < heap->graph.synthetic_count; node++) {
+        struct arena scratch = {0};
+        struct span name = heap->graph.describe.node_name(heap->graph.describe.context, node, &scratch);
+        fprintf(stderr, "  %u %.*s: %u references\n", node, (int)name.length, name.data, graph_out_degree(&heap->graph, node));
+        arena_deinit(&scratch);
+    }
     if (argc < 3)
         dump(&heap->graph);
     heap_close(heap);
