@@ -57,6 +57,17 @@ static void print_runtime(void) {
     ROW(interpreter_type_cache_size, sizeof(struct type_cache));
     AT(interpreter_initial_thread, PyInterpreterState, _initial_thread);
 #if PY_VERSION_HEX >= 0x030d0000
+    AT(interpreter_free_lists, PyInterpreterState, object_state);
+    ROW(interpreter_free_lists_size, sizeof(((PyInterpreterState *)0)->object_state));
+    AT(interpreter_function_versions, PyInterpreterState, func_state);
+    ROW(interpreter_function_versions_size, sizeof(((PyInterpreterState *)0)->func_state));
+#else
+    AT(interpreter_free_lists, PyInterpreterState, float_state);
+    ROW(interpreter_free_lists_size, offsetof(PyInterpreterState, exc_state) - offsetof(PyInterpreterState, float_state));
+    ROW(interpreter_function_versions, NONE);
+    ROW(interpreter_function_versions_size, NONE);
+#endif
+#if PY_VERSION_HEX >= 0x030d0000
     AT(interpreter_static_types, PyInterpreterState, types.builtins.initialized);
     ROW(interpreter_static_types_size, sizeof(((PyInterpreterState *)0)->types.builtins.initialized));
     ROW(interpreter_obmalloc, NONE);

@@ -17,7 +17,8 @@
     X(interpreter_modules) X(interpreter_runtime) X(interpreter_atexit_callbacks)                            \
     X(interpreter_atexit_count) X(interpreter_type_cache) X(interpreter_type_cache_size)                     \
     X(interpreter_interned) X(interpreter_initial_thread) X(interpreter_obmalloc)                            \
-    X(interpreter_obmalloc_size) X(interpreter_static_types) X(interpreter_static_types_size)                \
+    X(interpreter_obmalloc_size) X(interpreter_free_lists) X(interpreter_free_lists_size)                       \
+    X(interpreter_function_versions) X(interpreter_function_versions_size) X(interpreter_static_types) X(interpreter_static_types_size)                \
     X(static_type_size) X(static_type_type) X(static_type_dict) X(static_type_subclasses)                    \
     X(gc_enabled) X(gc_generations) X(gc_generation_size) X(gc_generation_threshold)                         \
     X(gc_permanent_generation) X(gc_statistics) X(gc_statistics_size) X(gc_collecting) X(gc_size)            \

@@ -38,7 +38,8 @@ static struct excluded exclude(remote_address interpreter, uint32_t offset, uint
     return (struct excluded){interpreter + offset, interpreter + offset + size};
 }
 
-/* Method caches borrow their values; a thread is visited by itself; static types own their tables. */
+/* Method caches and function versions borrow their values, free lists keep stale pointers; a thread is visited by
+ * itself; static types own their tables. */
 static void visit_interpreter(struct model *model, remote_address interpreter, struct root_visitor *visitor) {
     const struct layout *layout = model->layout;
     const struct excluded excluded[] = {
@@ -47,6 +48,8 @@ static void visit_interpreter(struct model *model, remote_address interpreter, s
         exclude(interpreter, layout->interpreter_obmalloc, layout->interpreter_obmalloc_size),
         exclude(interpreter, layout->interpreter_static_types, layout->interpreter_static_types_size),
         exclude(interpreter, layout->interpreter_interned, 8),
+        exclude(interpreter, layout->interpreter_free_lists, layout->interpreter_free_lists_size),
+        exclude(interpreter, layout->interpreter_function_versions, layout->interpreter_function_versions_size),
     };
     open_holder(visitor, HOLDER_NONE, HOLDER_TABLE, SPAN("interpreter"));
     scan_words(model, interpreter, interpreter + layout->interpreter_size, excluded, sizeof excluded / sizeof *excluded,

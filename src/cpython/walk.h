@@ -83,6 +83,7 @@ enum {
     ODICT_INSTANCE_DICT = 48,
     ODICT_NODE_KEY = 0,
     ODICT_NODE_NEXT = 16,
+    LRU_LINK_NEXT = 24, /* of the root too, which is the head of the cache object itself */
     LRU_CACHE_DICT = 72,
     LRU_CACHE_FUNCTION = 88,
     LRU_CACHE_MAXSIZE = 96,

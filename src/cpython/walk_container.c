@@ -69,6 +69,20 @@ static void walk_split_values(const struct walk *walk, const struct dict_keys *k
         visit(walk->visitor, word_at(items, i * 8), REFERENCE_KEY, label_object(dict_keys_key(keys, i)));
 }
 
+/* The values of sys.modules are told by roots_visit under their names. */
+static bool is_module_table(const struct model *model, remote_address dict) {
+    for (size_t i = 0; i < model->process.interpreter_count; i++)
+        if (model_word(model, model->process.interpreters[i] + model->layout->interpreter_modules) == dict)
+            return true;
+    return false;
+}
+
+static void walk_keys_only(const struct walk *walk, const struct dict_keys *keys) {
+    for (uint64_t i = 0; i < keys->count; i++)
+        if (dict_keys_value(keys, i))
+            visit(walk->visitor, dict_keys_key(keys, i), REFERENCE_KEY_OBJECT, label_none());
+}
+
 void walk_dict(const struct walk *walk) {
     struct dict_keys keys;
     if (!walk_dict_keys(walk->model, word_at(walk->bytes, walk->layout->dict_keys), &keys)) {
@@ -78,6 +92,10 @@ void walk_dict(const struct walk *walk) {
     remote_address values = word_at(walk->bytes, walk->layout->dict_values);
     if (values) {
         walk_split_values(walk, &keys, values);
+        return;
+    }
+    if (is_module_table(walk->model, walk->object)) {
+        walk_keys_only(walk, &keys);
         return;
     }
     for (uint64_t i = 0; i < keys.count; i++) {
@@ -138,8 +156,18 @@ void walk_ordered_dict(const struct walk *walk) {
     visit(walk->visitor, word_at(walk->bytes, behind + ODICT_INSTANCE_DICT), REFERENCE_NAMESPACE, label_text("__dict__"));
 }
 
-/* The links are held by the dict alone; the ring through the root is borrowed. */
+/* A bounded cache's ring holds its links once more than the dict (lru_cache_tp_traverse). */
+static void walk_lru_ring(const struct walk *walk) {
+    uint64_t left = model_word(walk->model, word_at(walk->bytes, LRU_CACHE_DICT) + walk->layout->dict_used);
+    remote_address link = word_at(walk->bytes, LRU_LINK_NEXT);
+    for (uint64_t i = 0; i < left && link && link != walk->object; i++) {
+        visit(walk->visitor, link, REFERENCE_INDEX, label_index(i));
+        link = model_word(walk->model, link + LRU_LINK_NEXT);
+    }
+}
+
 void walk_lru_cache(const struct walk *walk) {
+    walk_lru_ring(walk);
     walk_field(walk, LRU_CACHE_DICT, REFERENCE_SLOT, "cache");
     walk_field(walk, LRU_CACHE_FUNCTION, REFERENCE_SLOT, "__wrapped__");
     walk_field(walk, LRU_CACHE_KEYWORD_MARK, REFERENCE_SLOT, NULL);
