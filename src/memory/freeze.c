@@ -1,0 +1,236 @@
+/* Takes a picture of a process, copies it and lets go; tries again while the moment is wrong. */
+#include "memory/freeze.h"
+
+#include "memory/live.h"
+#include "memory/maps.h"
+#include "memory/picture.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/uio.h>
+#include <time.h>
+
+static const double stop_seconds = 0.02, default_seconds = 10;
+
+enum attempt_outcome { ATTEMPT_DONE, ATTEMPT_AGAIN, ATTEMPT_FAILED };
+
+struct freeze {
+    int pid;
+    const struct freeze_options *options;
+    bool pause; /* wished, or the target cannot fork for us */
+    struct injector injector;
+    struct freeze_statistics statistics;
+    struct image *image;
+    enum attempt_outcome outcome;
+    struct error *error;
+    const char *busy; /* why the last attempt was not the last */
+};
+
+static struct error *error_gone(int pid) {
+    return error_create(STATUS_NO_TARGET, "process %d ended before its picture was complete", pid);
+}
+
+static bool process_is_gone(int pid) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    char state = proc_state(path);
+    return state == 0 || state == 'Z' || state == 'X';
+}
+
+/* A word that cannot be read holds nobody up: then there is no collector to wait for. */
+static bool conditions_hold(const struct freeze *freeze) {
+    for (size_t i = 0; i < freeze->options->condition_count; i++) {
+        uint32_t word = 0;
+        struct iovec local = {&word, sizeof word};
+        struct iovec remote = {(void *)freeze->options->conditions[i].address, sizeof word};
+        if (process_vm_readv(freeze->pid, &local, 1, &remote, 1, 0) == sizeof word && word)
+            return false;
+    }
+    return true;
+}
+
+/* A thread in state D, which the parent of a vfork is too, does not stop: all others would stand and wait for it. */
+static bool any_thread_is_stuck(int pid) {
+    char path[300];
+    snprintf(path, sizeof path, "/proc/%d/task", pid);
+    DIR *tasks = opendir(path);
+    bool stuck = false;
+    for (struct dirent *entry; tasks && !stuck && (entry = readdir(tasks));) {
+        snprintf(path, sizeof path, "/proc/%d/task/%s/stat", pid, entry->d_name);
+        stuck = entry->d_name[0] != '.' && proc_state(path) == 'D';
+    }
+    if (tasks)
+        closedir(tasks);
+    return stuck;
+}
+
+static void attempt_again(struct freeze *freeze, const char *busy) {
+    freeze->outcome = ATTEMPT_AGAIN;
+    freeze->busy = busy;
+}
+
+static void attempt_failed(struct freeze *freeze, struct error *error) {
+    freeze->outcome = ATTEMPT_FAILED;
+    freeze->error = error;
+}
+
+static const char *const busy_thread = "a thread of it did not stop in time: it waits for a vfork or for a disk";
+static const char *const busy_collector = "its garbage collector was at work at every try";
+
+static bool attempt_stop(struct freeze *freeze, struct stop *stop) {
+    switch (stop_all(stop, stop_seconds)) {
+    case STOP_DONE:
+        return true;
+    case STOP_LATE:
+        attempt_again(freeze, busy_thread);
+        return false;
+    case STOP_GONE:
+        attempt_failed(freeze, error_gone(freeze->pid));
+        return false;
+    case STOP_REFUSED:
+        break;
+    }
+    struct memory *memory = NULL; /* it knows all reasons */
+    struct error *error = live_open(freeze->pid, &memory);
+    memory_close(memory);
+    attempt_failed(freeze, error ? error
+                                 : error_create(STATUS_PERMISSION, "not permitted to trace process %d", freeze->pid));
+    return false;
+}
+
+static void attempt_release(struct freeze *freeze, struct stop *stop) {
+    freeze->statistics.threads = (int)stop->threads.count;
+    stop_release(stop);
+    freeze->statistics.pause_ms = (stop_clock() - stop->begin) * 1e3;
+}
+
+static struct error *attempt_copy(struct freeze *freeze, int pid) {
+    double begin = stop_clock();
+    struct error *error = image_from_process(pid, freeze->pid, &freeze->image);
+    freeze->statistics.copy_ms = (stop_clock() - begin) * 1e3;
+    return error;
+}
+
+static void attempt_by_pause(struct freeze *freeze, struct stop *stop) {
+    struct error *error = attempt_copy(freeze, freeze->pid);
+    attempt_release(freeze, stop);
+    freeze->outcome = ATTEMPT_DONE;
+    if (!error)
+        return;
+    if (process_is_gone(freeze->pid)) {
+        error_discard(error);
+        error = error_gone(freeze->pid);
+    }
+    attempt_failed(freeze, error);
+}
+
+/* A picture that died while it was copied was chosen by a kernel short of memory: no second one. */
+static void attempt_by_picture(struct freeze *freeze, struct stop *stop) {
+    struct picture picture;
+    enum picture_outcome outcome = picture_take(stop, &freeze->injector, &picture);
+    attempt_release(freeze, stop);
+    if (outcome != PICTURE_TAKEN) {
+        freeze->pause = true;
+        attempt_again(freeze, "it could not fork");
+        if (process_is_gone(freeze->pid))
+            attempt_failed(freeze, error_gone(freeze->pid));
+        return;
+    }
+    struct error *error = attempt_copy(freeze, picture.pid);
+    freeze->statistics.pause_ms += picture_discard(freeze->pid, &freeze->injector, &picture) * 1e3;
+    freeze->outcome = ATTEMPT_DONE;
+    if (error) {
+        error_discard(error);
+        freeze->pause = true;
+        attempt_again(freeze, "its picture was killed while it was copied: is memory short?");
+    }
+}
+
+/* Runs in a thread of its own: when that ends, however it ends, the kernel lets go of all it traced. */
+static void *attempt(void *argument) {
+    struct freeze *freeze = argument;
+    struct stop stop = {.pid = freeze->pid};
+    prctl(PR_SET_TIMERSLACK, 1);
+    if (!attempt_stop(freeze, &stop))
+        stop_release(&stop);
+    else if (!conditions_hold(freeze)) {
+        stop_release(&stop);
+        attempt_again(freeze, busy_collector);
+    } else if (freeze->pause)
+        attempt_by_pause(freeze, &stop);
+    else
+        attempt_by_picture(freeze, &stop);
+    return NULL;
+}
+
+/* Signals are for the program's other threads. */
+static struct error *run_attempt(struct freeze *freeze) {
+    pthread_t thread;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(&thread, NULL, attempt, freeze);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failed)
+        return error_create(STATUS_INTERNAL, "starting a thread that traces process %d: %s", freeze->pid,
+                            strerror(failed));
+    pthread_join(thread, NULL);
+    return freeze->outcome == ATTEMPT_FAILED ? freeze->error : NULL;
+}
+
+static bool wait_for_moment(struct freeze *freeze, double deadline) {
+    for (;;) {
+        bool stuck = any_thread_is_stuck(freeze->pid);
+        if (!stuck && conditions_hold(freeze))
+            return true;
+        freeze->busy = stuck ? busy_thread : busy_collector;
+        if (stop_clock() > deadline)
+            return false;
+        nanosleep(&(struct timespec){.tv_nsec = 300000}, NULL);
+    }
+}
+
+static struct error *freeze_run(struct freeze *freeze) {
+    double seconds = freeze->options->give_up_after > 0 ? freeze->options->give_up_after : default_seconds;
+    double deadline = stop_clock() + seconds;
+    for (long rest = 1000000; wait_for_moment(freeze, deadline); rest = rest < 50000000 ? rest * 2 : rest) {
+        TRY(run_attempt(freeze));
+        if (freeze->outcome == ATTEMPT_DONE)
+            return NULL;
+        freeze->statistics.retries++;
+        if (stop_clock() > deadline)
+            break;
+        nanosleep(&(struct timespec){.tv_nsec = rest}, NULL);
+    }
+    return error_create(STATUS_BUSY, "no picture of process %d within %g s: %s; try again later", freeze->pid, seconds,
+                        freeze->busy);
+}
+
+/* A filter may kill the process for a fork or a sigreturn; a shadow stack forbids our way back. */
+static bool may_make_calls(int pid) {
+    char path[64], status[8192];
+    snprintf(path, sizeof path, "/proc/%d/status", pid);
+    return proc_read(path, sizeof status, status) > 0 && proc_status_field(status, "Seccomp:", 0) == 0 &&
+           !strstr(status, "shstk");
+}
+
+struct error *freeze_and_copy(int pid, const struct freeze_options *options, struct image **out,
+                              struct freeze_statistics *statistics) {
+    struct memory *memory;
+    struct freeze freeze = {.pid = pid, .options = options, .busy = ""};
+    *out = NULL;
+    TRY(live_open(pid, &memory));
+    freeze.pause = options->pause || !may_make_calls(pid) || !injector_find(memory, &freeze.injector);
+    memory_close(memory);
+    struct error *error = freeze_run(&freeze);
+    if (!error)
+        *out = freeze.image;
+    if (statistics)
+        *statistics = freeze.statistics;
+    return error;
+}
