@@ -341,6 +341,11 @@ static void print_function(void) {
     AT(weakref_callback, PyWeakReference, wr_callback);
     AT(managed_buffer_object, _PyManagedBufferObject, master.obj);
     AT(memoryview_buffer, PyMemoryViewObject, mbuf);
+    AT(exception_args, PyBaseExceptionObject, args);
+    AT(exception_notes, PyBaseExceptionObject, notes);
+    AT(exception_traceback, PyBaseExceptionObject, traceback);
+    AT(exception_context, PyBaseExceptionObject, context);
+    AT(exception_cause, PyBaseExceptionObject, cause);
     ROW(object_immortal, PY_VERSION_HEX >= 0x030c0000);
 }
 

@@ -58,6 +58,7 @@
     X(cfunction_self) X(cfunction_module) X(cfunction_definition)                                            \
     X(traceback_next) X(traceback_frame) X(traceback_line)                                                   \
     X(weakref_callback) X(managed_buffer_object) X(memoryview_buffer)                                        \
+    X(exception_args) X(exception_notes) X(exception_traceback) X(exception_context) X(exception_cause)      \
     X(object_immortal)
 
 struct layout {

@@ -75,7 +75,7 @@ static void add_named_word(struct vector *words, const void *member, bool slots,
     if ((type != MEMBER_OBJECT && type != MEMBER_OBJECT_EX) || offset % 8 || offset + 8 > basic_size)
         return;
     struct named_word *word = vector_push(words, struct named_word);
-    *word = (struct named_word){(uint32_t)offset, slots, word_at(member, MEMBER_NAME)};
+    *word = (struct named_word){(uint32_t)offset, slots, word_at(member, MEMBER_NAME), NULL};
 }
 
 /* Object members of this type alone; a heap type's lie behind the type object (PyHeapType_GET_MEMBERS), but
@@ -91,6 +91,16 @@ static void collect_members(const struct model *model, const void *type, const s
     }
 }
 
+/* Fields of exceptions are reached through getters, so that no member names them (Include/cpython/pyerrors.h). */
+static void name_exception_fields(const struct layout *layout, struct vector *words) {
+    const struct named_word fields[] = {
+        {layout->exception_args, false, 0, "args"},           {layout->exception_notes, false, 0, "__notes__"},
+        {layout->exception_traceback, false, 0, "__traceback__"}, {layout->exception_context, false, 0, "__context__"},
+        {layout->exception_cause, false, 0, "__cause__"}};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        *vector_push(words, struct named_word) = fields[i];
+}
+
 static int compare_words(const void *a, const void *b) {
     uint32_t first = ((const struct named_word *)a)->offset, second = ((const struct named_word *)b)->offset;
     return (first > second) - (first < second);
@@ -104,6 +114,8 @@ static void inherit_words(struct model *model, const void *type, struct type_mod
             *vector_push(&words, struct named_word) = base->words[i];
     }
     collect_members(model, type, made, &words);
+    if (!made->heap_type && strcmp(made->name, "BaseException") == 0)
+        name_exception_fields(model->layout, &words);
     if (words.count) {
         qsort(words.items, words.count, sizeof(struct named_word), compare_words);
         made->words = arena_new(&model->arena, struct named_word, words.count);

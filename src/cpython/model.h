@@ -55,7 +55,8 @@ enum walker {
 struct named_word {
     uint32_t offset;
     bool slots;            /* of __slots__: an attribute; else a field of a C structure */
-    remote_address name;   /* NUL-terminated, in the target */
+    remote_address name;   /* NUL-terminated, in the target; or */
+    const char *text;      /* ours, for fields that no member names */
 };
 
 struct type_model {

@@ -74,6 +74,8 @@ static struct reference_label name_of_word(const struct type_model *type, uint32
     *slots = low < type->word_count && type->words[low].offset == offset && type->words[low].slots;
     if (low == type->word_count || type->words[low].offset != offset)
         return label_none();
+    if (type->words[low].text)
+        return label_text(type->words[low].text);
     return (struct reference_label){LABEL_REMOTE_TEXT, type->words[low].name};
 }
 
