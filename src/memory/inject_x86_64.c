@@ -197,7 +197,7 @@ static size_t vector_size(uint64_t features) {
 
 /* The vector registers in the form that sigreturn reads; 0 if the kernel does not give them. */
 static size_t read_vectors(pid_t thread, unsigned char *out) {
-    struct iovec part = {out, VECTOR_BYTES - sizeof(uint32_t)};
+    struct iovec part = {out, VECTOR_BYTES - sizeof(uint64_t)}; /* the kernel wants whole words */
     if (ptrace(PTRACE_GETREGSET, thread, NT_X86_XSTATE, &part) != 0 || part.iov_len < VECTOR_PARTS_AT)
         return 0;
     uint64_t features;
