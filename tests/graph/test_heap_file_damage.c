@@ -104,25 +104,6 @@ TEST(no_change_of_a_file_is_believed) {
     world_end(&world);
 }
 
-/* Uses all that a heap offers, so that a reference out of bounds is stepped on. */
-static uint64_t use_heap(const struct heap *heap) {
-    const struct graph *graph = &heap->graph;
-    struct arena arena = {0};
-    uint64_t sum = 0;
-    for (node_id n = 0; n < graph->node_count; n++) {
-        struct edge_name *names = arena_new(&arena, struct edge_name, graph_out_degree(graph, n));
-        struct node_facts facts;
-        graph->describe.edge_names(graph->describe.context, n, names, &arena);
-        graph->describe.node_facts(graph->describe.context, n, &facts, &arena);
-        for (uint32_t i = 0; i < graph_out_degree(graph, n); i++)
-            sum += span_hash(names[i].text, 0);
-        sum += span_hash(graph->describe.node_name(graph->describe.context, n, &arena), 0) + span_hash(facts.file, 0);
-        sum += span_hash(graph_type_of(graph, n)->name, 0) + span_hash(graph_type_of(graph, n)->module, 0);
-    }
-    arena_deinit(&arena);
-    return sum + strlen(heap->facts.command) + strlen(heap->facts.python) + strlen(heap->facts.executable);
-}
-
 /* Contents that contradict each other behind checksums that are all right: refused, or a heap that holds together. */
 TEST(a_forged_file_is_refused_or_holds_together) {
     struct world world;

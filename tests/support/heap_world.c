@@ -129,6 +129,24 @@ bool says(const char *message, const char *part) {
     return strstr(message, part) != NULL;
 }
 
+uint64_t use_heap(const struct heap *heap) {
+    const struct graph *graph = &heap->graph;
+    struct arena arena = {0};
+    uint64_t sum = 0;
+    for (node_id n = 0; n < graph->node_count; n++) {
+        struct edge_name *names = arena_new(&arena, struct edge_name, graph_out_degree(graph, n));
+        struct node_facts facts;
+        graph->describe.edge_names(graph->describe.context, n, names, &arena);
+        graph->describe.node_facts(graph->describe.context, n, &facts, &arena);
+        for (uint32_t i = 0; i < graph_out_degree(graph, n); i++)
+            sum += span_hash(names[i].text, 0);
+        sum += span_hash(graph->describe.node_name(graph->describe.context, n, &arena), 0) + span_hash(facts.file, 0);
+        sum += span_hash(graph_type_of(graph, n)->name, 0) + span_hash(graph_type_of(graph, n)->module, 0);
+    }
+    arena_deinit(&arena);
+    return sum + strlen(heap->facts.command) + strlen(heap->facts.python) + strlen(heap->facts.executable);
+}
+
 void heap_folder_make(void) {
     if (!mkdtemp(heap_folder))
         abort();

@@ -32,6 +32,9 @@ bool same_types(const struct graph *a, const struct graph *b);
 bool same_words(const struct graph *a, const struct graph *b);
 bool same_heap(const struct heap *a, const struct heap *b);
 
+/* Uses all that a heap offers, so that a reference out of bounds is stepped on; a sum that depends on all of it. */
+uint64_t use_heap(const struct heap *heap);
+
 /* The bytes of a file under 1 MiB, in a block of 1 MiB from malloc. */
 char *load(const char *name, size_t *size);
 void store(const char *name, const char *bytes, size_t size);
