@@ -1,0 +1,2 @@
+#include "support/check.h"
+TEST_MAIN()
