@@ -28,62 +28,64 @@ static bool begins_with(struct span text, struct span beginning) {
     return text.length >= beginning.length && memcmp(text.data, beginning.data, beginning.length) == 0;
 }
 
-/* In double quotes; control characters as Python shows them; long text cut between characters. */
-static void write_quoted(struct span key, struct text *out) {
-    size_t shown = key.length;
-    if (shown > KEY_SHOWN)
-        for (shown = KEY_SHOWN; shown > 0 && ((unsigned char)key.data[shown] & 0xc0) == 0x80;)
-            shown--;
-    text_add(out, "\"");
-    for (size_t i = 0; i < shown; i++) {
-        unsigned char c = (unsigned char)key.data[i];
-        if (c == '"' || c == '\\')
+/* Names come from the target or a file of unknown origin: control characters would reach the terminal. */
+static void write_safely(struct span text, const char *escaped, struct text *out) {
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        if (c && strchr(escaped, c))
             text_format(out, "\\%c", c);
         else if (c == '\n')
             text_add(out, "\\n");
         else if (c < 0x20 || c == 0x7f)
             text_format(out, "\\x%02x", c);
         else
-            text_add_span(out, (struct span){key.data + i, 1});
+            text_add_span(out, (struct span){text.data + i, 1});
     }
+}
+
+/* In double quotes, long text cut between characters. */
+static void write_quoted(struct span key, struct text *out) {
+    size_t shown = key.length;
+    if (shown > KEY_SHOWN)
+        for (shown = KEY_SHOWN; shown > 0 && ((unsigned char)key.data[shown] & 0xc0) == 0x80;)
+            shown--;
+    text_add(out, "\"");
+    write_safely((struct span){key.data, shown}, "\"\\", out);
     text_add(out, shown < key.length ? "...\"" : "\"");
 }
 
 static void write_node_name(const struct graph *graph, node_id node, struct text *out) {
     struct arena scratch = {0};
-    text_add_span(out, graph->describe.node_name(graph->describe.context, node, &scratch));
+    write_safely(graph->describe.node_name(graph->describe.context, node, &scratch), "", out);
     arena_deinit(&scratch);
 }
 
 /* What the step's edge is called, or else its node. */
-static void write_step_name(const struct graph *graph, const struct path_step *step, struct text *out) {
+static struct span step_name(const struct graph *graph, const struct path_step *step, struct arena *arena) {
     if (step->name.text.length)
-        text_add_span(out, step->name.text);
-    else
-        write_node_name(graph, step->node, out);
+        return step->name.text;
+    return graph->describe.node_name(graph->describe.context, step->node, arena);
 }
 
-static void write_thread(const struct graph *graph, const struct path_step *step, struct text *out) {
-    struct text name = {0};
-    write_step_name(graph, step, &name);
+static void write_thread(struct span name, struct text *out) {
     text_add(out, "thread");
     if (name.length) {
         text_add(out, " ");
-        write_quoted(text_span(&name), out);
+        write_quoted(name, out);
     }
-    text_deinit(&name);
 }
 
-static void write_static_root(const struct graph *graph, const struct path_step *step, struct text *out) {
-    struct text name = {0};
-    write_step_name(graph, step, &name);
-    if (!name.length)
-        text_add(out, "<C data>");
-    else if (begins_with(text_span(&name), SPAN("C data")))
-        text_format(out, "<%s>", text_get(&name));
-    else
-        text_format(out, "<C data of %s>", text_get(&name));
-    text_deinit(&name);
+static void write_static_root(struct span name, struct text *out) {
+    bool complete = !name.length || begins_with(name, SPAN("C data"));
+    text_add(out, complete ? "<" : "<C data of ");
+    write_safely(name.length ? name : SPAN("C data"), "", out);
+    text_add(out, ">");
+}
+
+static void write_table(struct span name, struct text *out) {
+    text_add(out, "<");
+    write_safely(name.length ? name : SPAN("interpreter"), "", out);
+    text_add(out, ">");
 }
 
 /* The object itself, in default of a variable: its own name if it has one, else its type. */
@@ -101,21 +103,21 @@ static void write_entry(const struct graph *graph, bool native, node_id node, st
 
 static void write_root(const struct graph *graph, const struct reach *reach, const struct path_step *step,
                        struct text *out) {
-    if (reach && reach->class_of[step->node] != REACH_LIVE) {
+    struct arena scratch = {0};
+    struct span name = step_name(graph, step, &scratch);
+    if (reach && reach->class_of[step->node] != REACH_LIVE)
         write_entry(graph, reach->class_of[step->node] == REACH_NATIVE, step->node, out);
-        return;
-    }
-    switch (step->kind) {
-    case EDGE_MODULE: write_step_name(graph, step, out); break;
-    case EDGE_THREAD: write_thread(graph, step, out); break;
-    case EDGE_STATIC: write_static_root(graph, step, out); break;
-    case EDGE_IMMORTAL: write_object(graph, step->node, out); break;
-    default:
-        text_add(out, "<");
-        write_step_name(graph, step, out);
-        text_add(out, text_get(out)[out->length - 1] == '<' ? "interpreter>" : ">");
-        break;
-    }
+    else if (step->kind == EDGE_MODULE)
+        write_safely(name, "", out);
+    else if (step->kind == EDGE_THREAD)
+        write_thread(name, out);
+    else if (step->kind == EDGE_STATIC)
+        write_static_root(name, out);
+    else if (step->kind == EDGE_IMMORTAL)
+        write_object(graph, step->node, out);
+    else
+        write_table(name, out);
+    arena_deinit(&scratch);
 }
 
 static void write_attribute(struct span name, struct text *out) {
@@ -124,7 +126,7 @@ static void write_attribute(struct span name, struct text *out) {
         text_add_span(out, name);
     } else if (name.length) {
         text_add(out, ".<");
-        text_add_span(out, name);
+        write_safely(name, "", out);
         text_add(out, ">");
     } else {
         text_add(out, ".<unnamed>");
@@ -165,7 +167,7 @@ static void write_index(const struct graph *graph, const struct path_step *step,
 
 static void write_local(struct span name, struct text *out) {
     text_add(out, name.length ? " local " : " temporary");
-    text_add_span(out, name);
+    write_safely(name, "", out);
 }
 
 static void write_named_or(struct span name, const char *otherwise, struct text *out) {
@@ -175,11 +177,14 @@ static void write_named_or(struct span name, const char *otherwise, struct text 
         text_add(out, otherwise);
 }
 
-/* Slots of what is no Python object are words: `thread "main" context`. */
+/* Slots of what is no Python object are words: `thread "main" context`, "<C data of _json.so> dict". */
 static void write_slot(const struct graph *graph, const struct path_step *step, node_id source, struct text *out) {
-    if (source < graph->synthetic_count && step->name.text.length) {
+    if (source < graph->synthetic_count) {
         text_add(out, " ");
-        text_add_span(out, step->name.text);
+        if (step->name.text.length)
+            write_safely(step->name.text, "", out);
+        else
+            write_object(graph, step->node, out);
     } else if (step->folded) {
         text_add(out, "[...]");
     } else {
@@ -188,9 +193,11 @@ static void write_slot(const struct graph *graph, const struct path_step *step, 
 }
 
 static void write_frame(const struct graph *graph, const struct path_step *step, struct text *out) {
+    struct arena scratch = {0};
     text_add(out, " frame ");
-    write_step_name(graph, step, out);
+    write_safely(step_name(graph, step, &scratch), "", out);
     text_add(out, "()");
+    arena_deinit(&scratch);
 }
 
 void paths_write_step(const struct graph *graph, const struct reach *reach, const struct path_step *steps,

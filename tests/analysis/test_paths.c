@@ -76,6 +76,13 @@ TEST(names_that_are_no_identifiers_stay_readable) {
                "m.D[\"0123456789012345678901234567890123456789012345678901234567\xc3\xa9...\"]");
 }
 
+TEST(control_characters_do_not_reach_the_terminal) {
+    CHECK_PATH("root -> 'm\x1b[2J'(module) -namespace-> ns(dict) -['D\n']-> d(app.D) -.'a\x07'-> x",
+               "m\\x1b[2J.__dict__[\"D\\n\"].<a\\x07>");
+    CHECK_PATH("root -> 'w\x1b'(thread) -> 'f\x1b'(activation) -local 'b\x1b'-> x",
+               "thread \"w\\x1b\" frame f\\x1b() local b\\x1b");
+}
+
 TEST(functions_classes_and_closures_are_written_as_python_writes_them) {
     CHECK_PATH("root -> __main__(module) -namespace-> ns(dict) -['collect']-> __main__.collect(function)\n"
                "__main__.collect -slot __defaults__-> t(tuple) -[]-> x(list); __main__.collect -globals-> ns",
@@ -100,6 +107,8 @@ TEST(roots_that_are_no_modules_are_written_in_words) {
                "<atexit callbacks>[2].__self__");
     CHECK_PATH("root -static '_sqlite3.so'-> t='_sqlite3.so'(table) -[]-> x", "<C data of _sqlite3.so>[0]");
     CHECK_PATH("root -static-> x", "<C data>");
+    CHECK_PATH("root -static-> t='_json.so'(table) -> d(dict) -[]-> x", "<C data of _json.so> dict[...]");
+    CHECK_PATH("root -> t='interned strings'(table) -[]-> x(str)", "<interned strings>[0]");
     CHECK_PATH("root -immortal-> collections.Counter(type) -namespace-> d(dict) -['cache']-> x",
                "collections.Counter.cache");
 }
@@ -228,6 +237,7 @@ TEST(a_long_chain_is_followed_to_its_end) {
 }
 
 TEST_MAIN(RUN(a_variable_is_written_as_python_writes_it); RUN(names_that_are_no_identifiers_stay_readable);
+          RUN(control_characters_do_not_reach_the_terminal);
           RUN(functions_classes_and_closures_are_written_as_python_writes_them);
           RUN(roots_that_are_no_modules_are_written_in_words); RUN(what_nobody_holds_says_so);
           RUN(a_folded_step_stands_for_any_key);
