@@ -1,87 +1,79 @@
-/* Copies pages by process_vm_readv, many stretches a call, into memory that is populated beforehand. */
+/* Copies pages into memory that is populated beforehand.
+ *
+ * By /proc/PID/mem: process_vm_readv pins the pages that it reads, and to pin a page that a picture shares
+ * with its target the kernel first makes the picture a page of its own, which costs as much memory again. */
 #include "memory/image_copy.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <sys/mman.h>
-#include <sys/uio.h>
+#include <unistd.h>
 
 enum {
     PAGE_BYTES = 1 << IMAGE_PAGE_BITS,
     HUGE_PAGE_BYTES = 2 << 20,
-    BATCH = 512,              /* stretches a call */
-    STRETCH = 8 << 20,        /* longest piece, so that a piece is populated and still warm when it is filled */
+    PIECE = 4 << 20,          /* populated at once */
     POPULATE_WRITE = 23,      /* MADV_POPULATE_WRITE of Linux 5.14; without it pages come one fault at a time */
 };
 
-struct batch {
-    int pid;
-    struct image_storage *storage;
-    struct iovec local[BATCH], remote[BATCH];
-    size_t count;
-    uint64_t bytes;
-};
-
 /* Memory that is wholly overwritten may come in huge pages: no hole becomes resident by it. */
-static void populate(unsigned char *to, size_t length) {
+static void prefer_huge_pages(unsigned char *to, size_t length) {
     uintptr_t begin = ((uintptr_t)to + HUGE_PAGE_BYTES - 1) & ~(uintptr_t)(HUGE_PAGE_BYTES - 1);
     uintptr_t end = ((uintptr_t)to + length) & ~(uintptr_t)(HUGE_PAGE_BYTES - 1);
     if (begin < end)
         madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+}
+
+static bool process_is_there(int pid) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/maps", pid);
+    return access(path, R_OK) == 0;
+}
+
+static struct error *copy_piece(int pid, int file, struct image_storage *storage, remote_address from, size_t length) {
+    unsigned char *to = (unsigned char *)storage->image.base + image_locate(&storage->image, from);
     madvise(to, length, POPULATE_WRITE);
-}
-
-/* Drops the first `done` bytes of the batch. */
-static void advance(struct batch *batch, size_t *first, size_t done) {
-    batch->bytes -= done;
-    while (*first < batch->count && done >= batch->remote[*first].iov_len)
-        done -= batch->remote[(*first)++].iov_len;
-    if (done) {
-        batch->local[*first].iov_base = (char *)batch->local[*first].iov_base + done;
-        batch->remote[*first].iov_base = (char *)batch->remote[*first].iov_base + done;
-        batch->local[*first].iov_len -= done;
-        batch->remote[*first].iov_len -= done;
-    }
-}
-
-static struct error *flush(struct batch *batch) {
-    size_t first = 0;
-    while (first < batch->count) {
-        size_t count = batch->count - first;
-        ssize_t length = process_vm_readv(batch->pid, &batch->local[first], count, &batch->remote[first], count, 0);
-        if (length > 0) {
-            batch->storage->image.copied += (uint64_t)length;
-            advance(batch, &first, (size_t)length);
-        } else if (length < 0 && (errno == EFAULT || errno == EIO)) {
-            image_storage_forget_page(batch->storage, (remote_address)batch->remote[first].iov_base);
-            advance(batch, &first, PAGE_BYTES);
-        } else if (!(length < 0 && errno == EINTR)) {
-            return error_from_errno(errno == EPERM ? STATUS_PERMISSION : STATUS_NO_TARGET,
-                                    "copying the memory of process %d", batch->pid);
+    while (length) {
+        ssize_t done = pread(file, to, length, (off_t)from);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done == 0 || (done < 0 && !process_is_there(pid)))
+            return error_create(STATUS_NO_TARGET, "copying the memory of process %d: it has ended", pid);
+        if (done < 0) {
+            image_storage_forget_page(storage, from);
+            done = PAGE_BYTES - (ssize_t)(from % PAGE_BYTES);
+        } else {
+            storage->image.copied += (uint64_t)done;
         }
+        from += (uint64_t)done;
+        to += done;
+        length -= (size_t)done;
     }
-    batch->count = 0;
-    batch->bytes = 0;
     return NULL;
 }
 
-static struct error *add_piece(struct batch *batch, remote_address from, size_t length) {
-    unsigned char *to = (unsigned char *)batch->storage->image.base + image_locate(&batch->storage->image, from);
-    populate(to, length);
-    batch->local[batch->count] = (struct iovec){to, length};
-    batch->remote[batch->count++] = (struct iovec){(void *)from, length};
-    batch->bytes += length;
-    return batch->count == BATCH || batch->bytes >= STRETCH ? flush(batch) : NULL;
+static struct error *copy_extent(int pid, int file, struct image_storage *storage, const struct page_extent *extent) {
+    uint64_t offset = image_locate(&storage->image, extent->begin);
+    prefer_huge_pages((unsigned char *)storage->image.base + offset, extent->end - extent->begin);
+    for (remote_address at = extent->begin; at < extent->end;) {
+        size_t length = extent->end - at < PIECE ? extent->end - at : PIECE;
+        TRY(copy_piece(pid, file, storage, at, length));
+        at += length;
+    }
+    return NULL;
 }
 
 struct error *image_copy(int pid, struct image_storage *storage, const struct page_extent *extents, size_t count) {
-    struct batch batch = {.pid = pid, .storage = storage};
-    for (size_t i = 0; i < count; i++) {
-        remote_address at = extents[i].begin;
-        while (at < extents[i].end) {
-            size_t length = extents[i].end - at < STRETCH ? extents[i].end - at : STRETCH;
-            TRY(add_piece(&batch, at, length));
-            at += length;
-        }
-    }
-    return flush(&batch);
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/mem", pid);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return error_from_errno(errno == ENOENT ? STATUS_NO_TARGET : STATUS_PERMISSION,
+                                "opening the memory of process %d", pid);
+    struct error *error = NULL;
+    for (size_t i = 0; i < count && !error; i++)
+        error = copy_extent(pid, file, storage, &extents[i]);
+    close(file);
+    return error;
 }
