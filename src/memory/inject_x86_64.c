@@ -1,12 +1,14 @@
 /* System calls in a stopped thread, on x86-64. */
 #include "memory/inject.h"
 
+#include "memory/maps.h"
 #include "memory/stop.h"
 
 #include <cpuid.h>
 #include <elf.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
@@ -103,16 +105,25 @@ static bool waits_without_end(const registers *at) {
     }
 }
 
-/* A signal that is about to be handled is a true reason for EINTR. */
+static uint64_t handled_signals(pid_t thread) {
+    char path[64], status[8192];
+    snprintf(path, sizeof path, "/proc/%d/status", thread);
+    const char *field = proc_read(path, sizeof status, status) > 0 ? strstr(status, "\nSigCgt:") : NULL;
+    return field ? strtoull(field + 8, NULL, 16) : UINT64_MAX;
+}
+
+/* A signal that is about to be handled is a true reason for EINTR; one that is ignored waits here too, because
+ * a tracer is told of it. */
 static bool has_signal(pid_t thread) {
     uint64_t blocked = 0;
     ptrace(PTRACE_GETSIGMASK, thread, sizeof blocked, &blocked);
+    uint64_t wanted = handled_signals(thread) & ~blocked;
     for (uint32_t shared = 0; shared < 2; shared++) {
         siginfo_t signals[16];
         struct __ptrace_peeksiginfo_args arguments = {.off = 0, .flags = shared, .nr = 16};
         long count = ptrace(PTRACE_PEEKSIGINFO, thread, &arguments, signals);
         for (long i = 0; i < count; i++)
-            if (!(blocked >> (signals[i].si_signo - 1) & 1))
+            if (wanted >> (signals[i].si_signo - 1) & 1)
                 return true;
     }
     return false;
