@@ -29,6 +29,7 @@ enum {
     COST_GLOBALS = 30,        /* every function has them; they belong to the module */
     COST_INTO_MODULE = 30,    /* a module has its own root: `import` is no ownership */
 
+    EXTRA_PRIVATE_MODULE = 1, /* ctypes before _ctypes */
     EXTRA_IMPORTED = 4,       /* a class or function under another module's name */
     EXTRA_STRANGER = 3,       /* another module's instance: logging.Logger before app.LOG */
     EXTRA_CACHE = 6,          /* a cache keeps only what nobody else keeps */
@@ -41,10 +42,12 @@ static const uint8_t kind_costs[EDGE_KIND_COUNT] = {
     [EDGE_SLOT] = COST_SLOT,           [EDGE_TYPE] = COST_TYPE,           [EDGE_ATTRIBUTE] = COST_VARIABLE,
     [EDGE_NAMESPACE] = COST_NAMESPACE, [EDGE_KEY] = COST_ITEM,            [EDGE_KEY_OBJECT] = COST_KEY_OBJECT,
     [EDGE_INDEX] = COST_ITEM,          [EDGE_CELL] = COST_CELL,           [EDGE_LOCAL] = COST_LOCAL,
-    [EDGE_GLOBALS] = COST_GLOBALS,     [EDGE_BASE] = COST_BASE,           [EDGE_MODULE] = COST_BUILTIN_MODULE,
+    [EDGE_GLOBALS] = COST_GLOBALS,     [EDGE_BASE] = COST_BASE,           [EDGE_MODULE] = COST_INTO_MODULE,
     [EDGE_THREAD] = COST_THREAD,       [EDGE_FRAME] = COST_FRAME,         [EDGE_INTERPRETER] = COST_TABLE,
     [EDGE_STATIC] = COST_STATIC,       [EDGE_IMMORTAL] = COST_IMMORTAL,
 };
+
+enum module_mark { NO_MODULE, PUBLIC_MODULE, PRIVATE_MODULE };
 
 /* A search in progress. */
 struct search {
@@ -59,6 +62,7 @@ struct search {
     /* Module that a node belongs to by itself, 0 if that does not matter; later also by what holds it. */
     uint32_t *home;
     uint32_t *type_home; /* by type */
+    uint8_t *is_module;  /* enum module_mark of modules and their namespaces, which have roots of their own */
 };
 
 /* Home is a number for each module name, from 1. */
@@ -72,6 +76,17 @@ static uint32_t home_of_name(struct map *homes, struct span name) {
     return home;
 }
 
+/* A module's namespace is as much the module as the module itself: __builtins__ is a global of every module. */
+static void claim_namespace(struct search *search, node_id module) {
+    const struct graph *graph = search->graph;
+    for (uint32_t e = graph->out_begin[module]; e < graph->out_begin[module + 1]; e++) {
+        if (graph->out_kind[e] != EDGE_NAMESPACE)
+            continue;
+        search->home[graph->out_target[e]] = search->home[module];
+        search->is_module[graph->out_target[e]] = PUBLIC_MODULE;
+    }
+}
+
 static void find_module_homes(struct search *search, struct map *homes) {
     const struct graph *graph = search->graph;
     struct arena scratch = {0};
@@ -82,10 +97,10 @@ static void find_module_homes(struct search *search, struct map *homes) {
         struct span name = graph->describe.node_name(graph->describe.context, module, &scratch);
         if (!name.length)
             continue;
-        uint32_t home = search->home[module] = home_of_name(homes, name);
-        for (uint32_t f = graph->out_begin[module]; f < graph->out_begin[module + 1]; f++)
-            if (graph->out_kind[f] == EDGE_NAMESPACE)
-                search->home[graph->out_target[f]] = home;
+        search->home[module] = home_of_name(homes, name);
+        bool private = name.data[0] == '_' && !span_is(name, "__main__");
+        search->is_module[module] = private ? PRIVATE_MODULE : PUBLIC_MODULE;
+        claim_namespace(search, module);
     }
     arena_deinit(&scratch);
 }
@@ -114,15 +129,18 @@ static void find_object_homes(struct search *search) {
         search->home[n] = search->type_home[graph->type_of[n]];
         if (graph_type_of(graph, n)->role != ROLE_FUNCTION)
             continue;
-        for (uint32_t e = graph->out_begin[n]; e < graph->out_begin[n + 1]; e++)
-            if (graph->out_kind[e] == EDGE_GLOBALS && search->home[graph->out_target[e]])
-                search->home[n] = search->home[graph->out_target[e]];
+        uint32_t e = graph->out_begin[n]; /* __globals__ comes before __builtins__ */
+        while (e < graph->out_begin[n + 1] && graph->out_kind[e] != EDGE_GLOBALS)
+            e++;
+        if (e < graph->out_begin[n + 1])
+            search->home[n] = search->home[graph->out_target[e]];
     }
 }
 
 static void find_homes(struct search *search, struct arena *scratch) {
     struct map homes = {0};
     search->home = arena_new(scratch, uint32_t, search->graph->node_count);
+    search->is_module = arena_new(scratch, uint8_t, search->graph->node_count);
     search->type_home = arena_new(scratch, uint32_t, search->graph->type_count);
     find_module_homes(search, &homes);
     find_type_homes(search, &homes);
@@ -130,14 +148,19 @@ static void find_homes(struct search *search, struct arena *scratch) {
     map_deinit(&homes);
 }
 
-static uint32_t root_cost(const struct graph *graph, uint32_t edge) {
-    uint32_t flags = graph->flags[graph->out_target[edge]];
-    if (graph->out_kind[edge] == EDGE_MODULE && (flags & NODE_USER_CODE))
-        return COST_USER_MODULE;
-    if (graph->out_kind[edge] == EDGE_MODULE && (flags & NODE_LIBRARY_CODE))
-        return COST_LIBRARY_MODULE;
-    uint32_t cost = kind_costs[graph->out_kind[edge]];
-    return cost < COST_BUILTIN_MODULE ? COST_STATIC : cost;
+static uint32_t module_cost(const struct search *search, node_id module) {
+    uint32_t flags = search->graph->flags[module];
+    uint32_t cost = flags & NODE_USER_CODE      ? COST_USER_MODULE
+                    : flags & NODE_LIBRARY_CODE ? COST_LIBRARY_MODULE
+                                                : COST_BUILTIN_MODULE;
+    return search->is_module[module] == PRIVATE_MODULE ? cost + EXTRA_PRIVATE_MODULE : cost;
+}
+
+static uint32_t root_cost(const struct search *search, uint32_t edge) {
+    uint32_t kind = search->graph->out_kind[edge];
+    if (kind == EDGE_MODULE)
+        return module_cost(search, search->graph->out_target[edge]);
+    return kind_costs[kind] < COST_TABLE ? COST_STATIC : kind_costs[kind];
 }
 
 static uint32_t stranger_cost(const struct search *search, node_id source, node_id target) {
@@ -159,7 +182,7 @@ static bool is_variable(const struct search *search, node_id source) {
 static uint32_t edge_cost(const struct search *search, node_id source, uint32_t edge) {
     const struct graph *graph = search->graph;
     if (source == NODE_ROOT)
-        return root_cost(graph, edge);
+        return root_cost(search, edge);
     node_id target = graph->out_target[edge];
     const struct graph_type *source_type = graph_type_of(graph, source);
     uint32_t kind = graph->out_kind[edge], cost = kind_costs[kind];
@@ -167,7 +190,9 @@ static uint32_t edge_cost(const struct search *search, node_id source, uint32_t 
         cost = COST_VARIABLE;
     if (kind == EDGE_SLOT && (source_type->flags & TYPE_FOREIGN))
         cost = COST_UNKNOWN_SLOT;
-    if (graph_type_of(graph, target)->role == ROLE_MODULE && cost < COST_INTO_MODULE)
+    bool into_module = graph_type_of(graph, target)->role == ROLE_MODULE ||
+                       (search->is_module[target] && kind != EDGE_NAMESPACE);
+    if (into_module && cost < COST_INTO_MODULE)
         cost = COST_INTO_MODULE;
     if (source_type->role == ROLE_CACHE)
         cost += EXTRA_CACHE;

@@ -154,6 +154,9 @@ TEST(user_code_comes_before_library_code) {
     CHECK_PATH("root -> ~re(module) app(module); re -namespace-> rd(dict) -['cache']-> x\n"
                "app -namespace-> ad(dict) -['PATTERN']-> x",
                "app.PATTERN");
+    CHECK_PATH("root -> ~_ctypes(module) ~ctypes(module); _ctypes -namespace-> a(dict) -['cache']-> x\n"
+               "ctypes -namespace-> b(dict) -['cache']-> x",
+               "ctypes.cache");
     CHECK_PATH("root -> sys(module)!library ~re(module); re -namespace-> rd(dict) -['C']-> x\n"
                "sys -namespace-> sd(dict) -['modules']-> ms(dict) -['re']-> re",
                "re.C");
@@ -168,6 +171,20 @@ TEST(an_objects_own_module_comes_before_a_strangers) {
     CHECK_PATH("root -> a(module) b(module); a -namespace-> ad(dict) -['f']-> f(function) -slot __defaults__-> x\n"
                "b -namespace-> bd(dict) -['f']-> f; f -globals-> bd",
                "b.f.__defaults__");
+    /* A function's own module is that of its globals; its builtins are globals, too. */
+    CHECK_PATH("root -> ~builtins(module) a(module) b(module); a -namespace-> ad(dict) -['f']-> f(function)\n"
+               "b -namespace-> bd(dict) -['f']-> f; f -globals-> bd; builtins -namespace-> nd(dict); f -globals-> nd\n"
+               "f -slot __dict__-> x(dict)",
+               "b.f.__dict__");
+}
+
+TEST(a_module_is_reached_by_its_own_root_only) {
+    CHECK_PATH("root -> app(module) sys(module)!library ~os(module) ~json(module) builtins(module)\n"
+               "app -namespace-> ad(dict) -['os']-> os; os -namespace-> od(dict) -['environ']-> x",
+               "os.environ");
+    CHECK_PATH("root -> app(module) ~builtins(module); app -namespace-> ad(dict) -['__builtins__']-> bd(dict)\n"
+               "builtins -namespace-> bd -['object']-> x(type)",
+               "builtins.object");
 }
 
 TEST(a_class_is_named_in_the_module_that_defines_it) {
@@ -243,5 +260,6 @@ TEST_MAIN(RUN(a_variable_is_written_as_python_writes_it); RUN(names_that_are_no_
           RUN(a_folded_step_stands_for_any_key);
           RUN(a_module_global_comes_before_a_frame_and_a_frame_before_an_anonymous_root);
           RUN(user_code_comes_before_library_code); RUN(an_objects_own_module_comes_before_a_strangers);
+          RUN(a_module_is_reached_by_its_own_root_only);
           RUN(a_class_is_named_in_the_module_that_defines_it); RUN(edges_that_explain_nothing_are_taken_last);
           RUN(every_node_comes_after_its_parent_and_costs_more); RUN(a_long_chain_is_followed_to_its_end);)
