@@ -63,9 +63,16 @@ enum picture_outcome picture_take(const struct stop *stop, const struct injector
 }
 
 /* Fields of /proc/PID/stat, counted from 1. */
-enum stat_field { STAT_STATE = 3, STAT_EXIT_SIGNAL = 38, STAT_EXIT_CODE = 52, STAT_FIELDS = 53 };
+enum stat_field {
+    STAT_STATE = 3,
+    STAT_MINOR_FAULTS = 10,
+    STAT_MAJOR_FAULTS = 12,
+    STAT_EXIT_SIGNAL = 38,
+    STAT_EXIT_CODE = 52,
+    STAT_FIELDS = 53,
+};
 
-static bool read_stat(pid_t pid, char state[1], long long fields[STAT_FIELDS]) {
+static bool read_stat(pid_t pid, char *state_out, long long *fields_out) {
     char path[64], text[2048];
     snprintf(path, sizeof path, "/proc/%d/stat", pid);
     if (proc_read(path, sizeof text, text) <= 0)
@@ -73,26 +80,24 @@ static bool read_stat(pid_t pid, char state[1], long long fields[STAT_FIELDS]) {
     char *field = strrchr(text, ')');
     if (!field || field[1] != ' ')
         return false;
-    state[0] = field[2];
+    *state_out = field[2];
     field += 3;
     int number = STAT_STATE + 1;
     for (char *save = NULL, *word = strtok_r(field, " \n", &save); word && number < STAT_FIELDS;
          word = strtok_r(NULL, " \n", &save))
-        fields[number++] = strtoll(word, NULL, 10);
+        fields_out[number++] = strtoll(word, NULL, 10);
     return number == STAT_FIELDS;
 }
 
-/* Nobody but us makes children that end without a signal, either by our status or by SIGKILL with the
- * out-of-memory mark of a picture. */
+/* A child that ends without a signal, and either by our status or by SIGKILL before its first instruction, for
+ * which it would have faulted: nobody but us makes such. */
 static bool is_left_picture(pid_t pid) {
-    char state, path[64], text[32];
+    char state;
     long long fields[STAT_FIELDS];
     if (!read_stat(pid, &state, fields) || state != 'Z' || fields[STAT_EXIT_SIGNAL] != 0)
         return false;
-    if (fields[STAT_EXIT_CODE] == INJECT_CHILD_STATUS << 8)
-        return true;
-    snprintf(path, sizeof path, "/proc/%d/oom_score_adj", pid);
-    return fields[STAT_EXIT_CODE] == SIGKILL && proc_read(path, sizeof text, text) > 0 && atoi(text) == 1000;
+    return fields[STAT_EXIT_CODE] == INJECT_CHILD_STATUS << 8 ||
+           (fields[STAT_EXIT_CODE] == SIGKILL && fields[STAT_MINOR_FAULTS] == 0 && fields[STAT_MAJOR_FAULTS] == 0);
 }
 
 /* The numbers of `pid` in the namespaces that it is in, outermost first; returns their count. */
@@ -170,19 +175,29 @@ static bool collect_by(const struct stop *stop, const struct injector *injector,
     return injection_end(&injection, deadline);
 }
 
-/* A thread that waits in the kernel for something ordinary, or the first. */
+/* 3 for a thread that sleeps, 2 for one that runs, less for the main one: as long as that is traced, ignored
+ * signals of the process interrupt calls of its other threads. 0 for one that cannot be asked. */
+static int thread_rank(int pid, pid_t thread) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/task/%d/stat", pid, thread);
+    char state = thread > 0 ? proc_state(path) : 0;
+    if (state == 0 || strchr("DZX", state))
+        return 0;
+    return thread == pid ? 1 : state == 'S' ? 3 : 2;
+}
+
 static pid_t choose_thread(int pid) {
-    char path[300];
+    char path[64];
     snprintf(path, sizeof path, "/proc/%d/task", pid);
     DIR *tasks = opendir(path);
     pid_t chosen = 0;
-    bool sleeps = false;
-    for (struct dirent *entry; tasks && !sleeps && (entry = readdir(tasks));) {
-        snprintf(path, sizeof path, "/proc/%d/task/%s/stat", pid, entry->d_name);
-        char state = entry->d_name[0] == '.' ? 0 : proc_state(path);
-        sleeps = state == 'S';
-        if (sleeps || (!chosen && state && !strchr("DZX", state)))
+    int best = 0;
+    for (struct dirent *entry; tasks && best < 3 && (entry = readdir(tasks));) {
+        int rank = thread_rank(pid, atoi(entry->d_name));
+        if (rank > best) {
+            best = rank;
             chosen = atoi(entry->d_name);
+        }
     }
     if (tasks)
         closedir(tasks);

@@ -77,15 +77,21 @@ static enum stop_outcome seize(struct stop *stop, pid_t thread) {
     return STOP_DONE;
 }
 
-/* Seizes the threads that are not known yet; seizing does not stop. */
+/* Seizes the threads that are not known yet; seizing does not stop. The main thread comes last and is let go
+ * first: as long as it is traced the kernel keeps the ignored signals of the process, for its tracer to see,
+ * and they interrupt calls of other threads. */
 static enum stop_outcome seize_new(struct stop *stop, DIR *tasks) {
     enum stop_outcome outcome = STOP_DONE;
+    bool main_thread = false;
     rewinddir(tasks);
     for (struct dirent *entry; outcome == STOP_DONE && (entry = readdir(tasks));) {
         pid_t thread = atoi(entry->d_name);
-        if (thread > 0 && !find_thread(stop, thread))
+        main_thread |= thread == stop->pid;
+        if (thread > 0 && thread != stop->pid && !find_thread(stop, thread))
             outcome = seize(stop, thread);
     }
+    if (outcome == STOP_DONE && main_thread && !find_thread(stop, stop->pid))
+        outcome = seize(stop, stop->pid);
     return outcome;
 }
 
@@ -171,13 +177,20 @@ enum stop_outcome stop_one(struct stop *stop, pid_t thread, double seconds) {
     return any_stands(stop) ? STOP_DONE : STOP_GONE;
 }
 
+static void release(struct stop_thread *thread) {
+    if (thread->state != STOP_STANDS)
+        return;
+    inject_cure(thread->thread);
+    ptrace(PTRACE_DETACH, thread->thread, 0, 0);
+    thread->state = STOP_ENDED;
+}
+
 void stop_release(struct stop *stop) {
-    struct stop_thread *threads = stop->threads.items;
+    struct stop_thread *main_thread = find_thread(stop, stop->pid);
+    if (main_thread)
+        release(main_thread);
     for (size_t i = 0; i < stop->threads.count; i++)
-        if (threads[i].state == STOP_STANDS) {
-            inject_cure(threads[i].thread);
-            ptrace(PTRACE_DETACH, threads[i].thread, 0, 0);
-        }
+        release(&vector_items(&stop->threads, struct stop_thread)[i]);
     vector_deinit(&stop->threads);
     map_deinit(&stop->known);
 }
