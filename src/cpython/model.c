@@ -66,7 +66,14 @@ static enum walker find_walker(const char *name, bool python_class) {
 }
 
 /* Modules/_ctypes, Objects/structseq.c and others put members here; Include/structmember.h: PyMemberDef. */
-enum { MEMBER_NAME = 0, MEMBER_TYPE = 8, MEMBER_OFFSET = 16, MEMBER_SIZE = 40, MEMBER_OBJECT = 6, MEMBER_OBJECT_EX = 16 };
+enum {
+    MEMBER_NAME = 0,
+    MEMBER_TYPE = 8,
+    MEMBER_OFFSET = 16,
+    MEMBER_SIZE = 40,
+    MEMBER_OBJECT = 6,
+    MEMBER_OBJECT_EX = 16
+};
 enum { MEMBERS_MAX = 1024, TYPE_DEPTH_MAX = 200 };
 
 static void add_named_word(struct vector *words, const void *member, bool slots, uint32_t basic_size) {
@@ -91,12 +98,14 @@ static void collect_members(const struct model *model, const void *type, const s
     }
 }
 
-/* Fields of exceptions are reached through getters, so that no member names them (Include/cpython/pyerrors.h). */
+/* Fields of exceptions are reached through getters, so that no member names them
+ * (Include/cpython/pyerrors.h). */
 static void name_exception_fields(const struct layout *layout, struct vector *words) {
-    const struct named_word fields[] = {
-        {layout->exception_args, false, 0, "args"},           {layout->exception_notes, false, 0, "__notes__"},
-        {layout->exception_traceback, false, 0, "__traceback__"}, {layout->exception_context, false, 0, "__context__"},
-        {layout->exception_cause, false, 0, "__cause__"}};
+    const struct named_word fields[] = {{layout->exception_args, false, 0, "args"},
+                                        {layout->exception_notes, false, 0, "__notes__"},
+                                        {layout->exception_traceback, false, 0, "__traceback__"},
+                                        {layout->exception_context, false, 0, "__context__"},
+                                        {layout->exception_cause, false, 0, "__cause__"}};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         *vector_push(words, struct named_word) = fields[i];
 }
@@ -125,16 +134,18 @@ static void inherit_words(struct model *model, const void *type, struct type_mod
     vector_deinit(&words);
 }
 
-/* A class made by a class statement gets its dealloc from typeobject.c, as every other such class; C types have
- * their own or inherit a C one, and only C types have a dot in tp_name. `subtype_dealloc` itself is learned
- * from the flag that only class statements set together with an allocated tp_name of their ht_name. */
+/* A class made by a class statement gets its dealloc from typeobject.c, as every other such class; C types
+ * have their own or inherit a C one, and only C types have a dot in tp_name. `subtype_dealloc` itself is
+ * learned from the flag that only class statements set together with an allocated tp_name of their ht_name.
+ */
 static bool is_python_class(const struct model *model, const void *type, const char *name) {
     if (!(word_at(type, model->layout->type_flags) & TPFLAGS_HEAPTYPE) || strchr(name, '.'))
         return false;
     remote_address heap_name = word_at(type, model->layout->heap_type_name);
     uint32_t state = model_half(model, heap_name + model->layout->text_state);
-    remote_address text = heap_name + (state & model->layout->text_ascii_bit ? model->layout->text_ascii_size
-                                                                              : model->layout->text_compact_size);
+    remote_address text =
+        heap_name + (state & model->layout->text_ascii_bit ? model->layout->text_ascii_size
+                                                           : model->layout->text_compact_size);
     /* type_new_impl: tp_name = PyUnicode_AsUTF8(ht_name), the characters in the object itself when ASCII */
     remote_address tp_name = word_at(type, model->layout->type_name);
     return tp_name == text || tp_name == model_word(model, heap_name + model->layout->text_utf8);
@@ -176,8 +187,8 @@ static void choose_walker(struct model *model, struct type_model *made) {
 static bool is_plausible_type(const struct model *model, const void *type) {
     int64_t basic = (int64_t)word_at(type, model->layout->type_basic_size);
     int64_t item = (int64_t)word_at(type, model->layout->type_item_size);
-    return word_at(type, model->layout->type_flags) & TPFLAGS_READY && basic >= OBJECT_HEAD && basic < 1 << 24 &&
-           item >= 0 && item < 1 << 20;
+    return word_at(type, model->layout->type_flags) & TPFLAGS_READY && basic >= OBJECT_HEAD &&
+           basic < 1 << 24 && item >= 0 && item < 1 << 20;
 }
 
 /* The base must be known first; at most TYPE_DEPTH_MAX of them, on a list instead of the C stack. */
@@ -186,7 +197,8 @@ static uint32_t add_type(struct model *model, remote_address address, uint32_t b
     bool heap_type = word_at(type, model->layout->type_flags) & TPFLAGS_HEAPTYPE;
     if (heap_type)
         type = image_view(model->image, address, model->layout->heap_type_size);
-    struct span name = type ? model_remote_text(model, word_at(type, model->layout->type_name)) : (struct span){0};
+    struct span name =
+        type ? model_remote_text(model, word_at(type, model->layout->type_name)) : (struct span){0};
     if (!type || !name.length) {
         map_set(&model->type_index, address, MODEL_NOT_A_TYPE);
         return MODEL_NOT_A_TYPE;
@@ -329,8 +341,8 @@ static bool check_interned_entry(void *context, const struct dict_entry *entry) 
     return check->same && check->entries < 64;
 }
 
-/* Before the table moved into the interpreter it is a static variable without a symbol (Objects/unicodeobject.c:
- * interned): the one dict in the library's data whose keys are its values. */
+/* Before the table moved into the interpreter it is a static variable without a symbol
+ * (Objects/unicodeobject.c: interned): the one dict in the library's data whose keys are its values. */
 static bool is_interned_table(struct model *model, remote_address address) {
     uint32_t type = model_object_type(model, address);
     if (type == MODEL_NOT_A_TYPE || model_type(model, type)->walker != WALK_DICT)

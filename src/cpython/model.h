@@ -54,27 +54,27 @@ enum walker {
 /* A word of an instance that has a name. */
 struct named_word {
     uint32_t offset;
-    bool slots;            /* of __slots__: an attribute; else a field of a C structure */
-    remote_address name;   /* NUL-terminated, in the target; or */
-    const char *text;      /* ours, for fields that no member names */
+    bool slots;          /* of __slots__: an attribute; else a field of a C structure */
+    remote_address name; /* NUL-terminated, in the target; or */
+    const char *text;    /* ours, for fields that no member names */
 };
 
 struct type_model {
     remote_address address;
     enum walker walker;
-    uint32_t walked_size;    /* bytes of an instance that the walker covers */
+    uint32_t walked_size; /* bytes of an instance that the walker covers */
     uint32_t basic_size, item_size;
     uint32_t weaklist_offset; /* 0 none */
     int32_t dict_offset;      /* 0 none, negative from the end */
     bool collected, heap_type, managed_dict, inline_values, managed_weakref;
-    bool is_metatype;         /* instances are types */
+    bool is_metatype; /* instances are types */
     bool is_exception;
-    bool is_python_class;     /* made by a class statement, not by C */
+    bool is_python_class; /* made by a class statement, not by C */
     remote_address cached_keys;
     struct named_word *words;
     uint32_t word_count;
-    uint32_t base;            /* index of the base's model, or MAP_ABSENT */
-    const char *name;         /* tp_name as C has it: "collections.deque", "Session" */
+    uint32_t base;    /* index of the base's model, or MAP_ABSENT */
+    const char *name; /* tp_name as C has it: "collections.deque", "Session" */
 };
 
 enum { MODEL_TYPE_CACHE = 1024 };
@@ -84,12 +84,15 @@ struct model {
     const struct layout *layout;
     struct python_process process;
     struct arena arena;
-    struct vector types;     /* struct type_model */
-    struct map type_index;   /* address -> index in types, or MODEL_NOT_A_TYPE */
-    struct map static_states; /* address of a static type -> index into static_state_list */
+    struct vector types;             /* struct type_model */
+    struct map type_index;           /* address -> index in types, or MODEL_NOT_A_TYPE */
+    struct map static_states;        /* address of a static type -> index into static_state_list */
     struct vector static_state_list; /* remote_address of its per-interpreter state */
-    remote_address interned;  /* the dict of interned strings; it does not count its references */
-    struct { remote_address address; uint32_t index; } recent[MODEL_TYPE_CACHE];
+    remote_address interned;         /* the dict of interned strings; it does not count its references */
+    struct {
+        remote_address address;
+        uint32_t index;
+    } recent[MODEL_TYPE_CACHE];
     remote_address type_type; /* `type` itself */
     uint64_t faults;
 };
@@ -118,15 +121,16 @@ void model_walk(struct model *model, remote_address object, uint32_t type, struc
  * values of instance attributes that have no __dict__ yet, memory maps. */
 uint64_t model_size(struct model *model, remote_address object, uint32_t type);
 
-/* Bytes that a static object takes in C data, without anything in front of or apart from it; rounded up to 8. */
+/* Bytes that a static object takes in C data, without anything in front of or apart from it; rounded up to 8.
+ */
 uint64_t model_static_size(struct model *model, remote_address object, uint32_t type);
 
-/* Items in a container or bytes in a buffer, -1 if it is neither; and the most it will ever hold: -1 no bound,
- * -2 not known. */
+/* Items in a container or bytes in a buffer, -1 if it is neither; and the most it will ever hold: -1 no
+ * bound, -2 not known. */
 int64_t model_length(struct model *model, remote_address object, uint32_t type, int64_t *bound_out);
 
-/* Where the writable data of a library ends that begins in `segment`: .bss lies behind the file's own pages, and
- * behind .bss there may be anything. */
+/* Where the writable data of a library ends that begins in `segment`: .bss lies behind the file's own pages,
+ * and behind .bss there may be anything. */
 remote_address model_static_data_end(const struct model *model, const struct memory_segment *segment);
 
 /* Whether an interned string is one that lives for ever. */
@@ -156,7 +160,8 @@ static inline uint32_t model_half(const struct model *model, remote_address addr
 
 /* --- words (text.c) --- */
 
-/* The characters of a str object if they are ASCII or UTF-8 is at hand; empty otherwise. Points into the image. */
+/* The characters of a str object if they are ASCII or UTF-8 is at hand; empty otherwise. Points into the
+ * image. */
 struct span model_text(const struct model *model, remote_address object);
 /* The same for a NUL-terminated text of at most 512 bytes. */
 struct span model_remote_text(const struct model *model, remote_address address);

@@ -20,13 +20,15 @@ static bool first_of_file(const struct memory *memory, const struct memory_segme
 static bool has_code(const struct memory *memory, const struct memory_segment *segment) {
     for (size_t i = 0; i < memory->segment_count; i++) {
         const struct memory_segment *other = &memory->segments[i];
-        if (other->inode == segment->inode && other->device == segment->device && (other->flags & SEGMENT_EXECUTE))
+        if (other->inode == segment->inode && other->device == segment->device &&
+            (other->flags & SEGMENT_EXECUTE))
             return true;
     }
     return false;
 }
 
-static remote_address find_symbol(const struct memory *memory, const char *name, const struct memory_segment **library) {
+static remote_address find_symbol(const struct memory *memory, const char *name,
+                                  const struct memory_segment **library) {
     for (size_t i = 0; i < memory->segment_count; i++) {
         const struct memory_segment *segment = &memory->segments[i];
         if (!first_of_file(memory, segment) || !has_code(memory, segment))
@@ -43,10 +45,11 @@ static remote_address find_symbol(const struct memory *memory, const char *name,
 /* Before 3.11 there is no Py_Version; the file name is all there is to name an unsupported one. */
 static struct error *refuse_old(int pid, const struct memory_segment *library) {
     const char *slash = strrchr(library->path, '/');
-    return error_create(STATUS_UNSUPPORTED,
-                        "process %d runs a Python that caulk does not know (%s, no Py_Version symbol: older than 3.11); "
-                        "supported: %s",
-                        pid, slash ? slash + 1 : library->path, layout_supported_versions());
+    return error_create(
+        STATUS_UNSUPPORTED,
+        "process %d runs a Python that caulk does not know (%s, no Py_Version symbol: older than 3.11); "
+        "supported: %s",
+        pid, slash ? slash + 1 : library->path, layout_supported_versions());
 }
 
 static struct error *read_version(const struct memory *memory, struct python_process *process) {
@@ -55,14 +58,16 @@ static struct error *read_version(const struct memory *memory, struct python_pro
     if (!symbol)
         return refuse_old(memory->pid, process->library);
     if (!memory_read_word(memory, symbol, &version))
-        return error_create(STATUS_BUSY, "process %d: its Python version is unreadable; it is starting or ending, try again",
-                            memory->pid);
+        return error_create(
+            STATUS_BUSY, "process %d: its Python version is unreadable; it is starting or ending, try again",
+            memory->pid);
     process->version = (uint32_t)version;
     snprintf(process->version_text, sizeof process->version_text, "%u.%u.%u", process->version >> 24,
              process->version >> 16 & 0xff, process->version >> 8 & 0xff);
     process->layout = layout_find(process->version);
     if (!process->layout)
-        return error_create(STATUS_UNSUPPORTED, "process %d runs Python %s, which caulk does not know; supported: %s",
+        return error_create(STATUS_UNSUPPORTED,
+                            "process %d runs Python %s, which caulk does not know; supported: %s",
                             memory->pid, process->version_text, layout_supported_versions());
     return NULL;
 }
@@ -82,7 +87,8 @@ static bool interpreter_fits(const struct memory *memory, const struct layout *l
         return false;
     if (!memory_read_word(memory, interpreter + layout->interpreter_threads, &thread))
         return false;
-    if (thread && (!memory_read_word(memory, thread + layout->thread_interpreter, &owner) || owner != interpreter))
+    if (thread &&
+        (!memory_read_word(memory, thread + layout->thread_interpreter, &owner) || owner != interpreter))
         return false;
     remote_address gc = interpreter + layout->interpreter_gc;
     for (uint32_t generation = 0; generation < 3; generation++)
@@ -102,16 +108,19 @@ static bool interpreter_fits_patiently(const struct memory *memory, const struct
 
 static struct error *find_interpreters(const struct memory *memory, struct python_process *process) {
     uint64_t interpreter;
-    if (!memory_read_word(memory, process->runtime + process->layout->runtime_interpreters_head, &interpreter) ||
+    if (!memory_read_word(memory, process->runtime + process->layout->runtime_interpreters_head,
+                          &interpreter) ||
         !interpreter)
-        return error_create(STATUS_BUSY, "process %d: its Python is not initialized; it is starting or ending, try again",
+        return error_create(STATUS_BUSY,
+                            "process %d: its Python is not initialized; it is starting or ending, try again",
                             memory->pid);
     while (interpreter && process->interpreter_count < PROCESS_INTERPRETERS_MAX) {
         if (!interpreter_fits_patiently(memory, process->layout, process->runtime, interpreter))
-            return error_create(STATUS_UNSUPPORTED,
-                                "process %d: the structures of its Python %s are not where they should be (a debug, "
-                                "free-threaded or patched build?)",
-                                memory->pid, process->version_text);
+            return error_create(
+                STATUS_UNSUPPORTED,
+                "process %d: the structures of its Python %s are not where they should be (a debug, "
+                "free-threaded or patched build?)",
+                memory->pid, process->version_text);
         process->interpreters[process->interpreter_count++] = interpreter;
         if (!memory_read_word(memory, interpreter + process->layout->interpreter_next, &interpreter))
             break;
@@ -133,6 +142,7 @@ struct error *python_process_find(const struct memory *memory, struct python_pro
 size_t python_process_collecting(const struct python_process *process, remote_address *out, size_t capacity) {
     size_t count = 0;
     for (size_t i = 0; i < process->interpreter_count && count < capacity; i++)
-        out[count++] = process->interpreters[i] + process->layout->interpreter_gc + process->layout->gc_collecting;
+        out[count++] =
+            process->interpreters[i] + process->layout->interpreter_gc + process->layout->gc_collecting;
     return count;
 }

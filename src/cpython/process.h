@@ -13,9 +13,9 @@ enum { PROCESS_INTERPRETERS_MAX = 256 };
 
 struct python_process {
     const struct layout *layout;
-    uint32_t version;              /* as sys.hexversion */
-    char version_text[32];         /* "3.11.7" */
-    remote_address runtime;        /* _PyRuntime */
+    uint32_t version;       /* as sys.hexversion */
+    char version_text[32];  /* "3.11.7" */
+    remote_address runtime; /* _PyRuntime */
     remote_address interpreters[PROCESS_INTERPRETERS_MAX];
     size_t interpreter_count;
     const struct memory_segment *library; /* a segment of the file that holds the runtime */

@@ -39,7 +39,9 @@ struct reference_visitor {
                   struct reference_label label);
 };
 
-static inline struct reference_label label_none(void) { return (struct reference_label){LABEL_NONE, 0}; }
+static inline struct reference_label label_none(void) {
+    return (struct reference_label){LABEL_NONE, 0};
+}
 static inline struct reference_label label_text(const char *text) {
     return (struct reference_label){LABEL_TEXT, (uint64_t)(uintptr_t)text};
 }

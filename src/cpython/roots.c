@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static void refer(struct root_visitor *visitor, remote_address target, enum reference_kind kind, struct reference_label label) {
+static void refer(struct root_visitor *visitor, remote_address target, enum reference_kind kind,
+                  struct reference_label label) {
     visit(&visitor->references, target, kind, label);
 }
 
@@ -20,8 +21,8 @@ struct excluded {
     remote_address begin, end;
 };
 
-static void scan_words(const struct model *model, remote_address begin, remote_address end, const struct excluded *excluded,
-                       size_t excluded_count, struct root_visitor *visitor) {
+static void scan_words(const struct model *model, remote_address begin, remote_address end,
+                       const struct excluded *excluded, size_t excluded_count, struct root_visitor *visitor) {
     for (remote_address address = begin; address + 8 <= end; address += 8) {
         for (size_t i = 0; i < excluded_count; i++)
             if (address >= excluded[i].begin && address < excluded[i].end)
@@ -38,8 +39,8 @@ static struct excluded exclude(remote_address interpreter, uint32_t offset, uint
     return (struct excluded){interpreter + offset, interpreter + offset + size};
 }
 
-/* Method caches and function versions borrow their values, free lists keep stale pointers; a thread is visited by
- * itself; static types own their tables. */
+/* Method caches and function versions borrow their values, free lists keep stale pointers; a thread is
+ * visited by itself; static types own their tables. */
 static void visit_interpreter(struct model *model, remote_address interpreter, struct root_visitor *visitor) {
     const struct layout *layout = model->layout;
     const struct excluded excluded[] = {
@@ -49,19 +50,22 @@ static void visit_interpreter(struct model *model, remote_address interpreter, s
         exclude(interpreter, layout->interpreter_static_types, layout->interpreter_static_types_size),
         exclude(interpreter, layout->interpreter_interned, 8),
         exclude(interpreter, layout->interpreter_free_lists, layout->interpreter_free_lists_size),
-        exclude(interpreter, layout->interpreter_function_versions, layout->interpreter_function_versions_size),
+        exclude(interpreter, layout->interpreter_function_versions,
+                layout->interpreter_function_versions_size),
     };
     open_holder(visitor, HOLDER_NONE, HOLDER_TABLE, SPAN("interpreter"));
-    scan_words(model, interpreter, interpreter + layout->interpreter_size, excluded, sizeof excluded / sizeof *excluded,
-               visitor);
+    scan_words(model, interpreter, interpreter + layout->interpreter_size, excluded,
+               sizeof excluded / sizeof *excluded, visitor);
 }
 
-/* Include/internal/pycore_typeobject.h: struct type_cache_entry {version, name, value}; only the name is owned. */
+/* Include/internal/pycore_typeobject.h: struct type_cache_entry {version, name, value}; only the name is
+ * owned. */
 static void visit_type_cache(struct model *model, remote_address interpreter, struct root_visitor *visitor) {
     enum { ENTRY_SIZE = 24, ENTRY_NAME = 8 };
     remote_address cache = interpreter + model->layout->interpreter_type_cache;
     open_holder(visitor, HOLDER_NONE, HOLDER_TABLE, SPAN("type cache"));
-    for (uint32_t offset = 0; offset + ENTRY_SIZE <= model->layout->interpreter_type_cache_size; offset += ENTRY_SIZE)
+    for (uint32_t offset = 0; offset + ENTRY_SIZE <= model->layout->interpreter_type_cache_size;
+         offset += ENTRY_SIZE)
         refer(visitor, model_word(model, cache + offset + ENTRY_NAME), REFERENCE_SLOT, label_none());
 }
 
@@ -107,7 +111,8 @@ static bool visit_module(void *context, const struct dict_entry *entry) {
 
 static void visit_modules(struct model *model, remote_address interpreter, struct root_visitor *visitor) {
     open_holder(visitor, HOLDER_NONE, HOLDER_MODULES, SPAN("sys.modules"));
-    model_dict_each(model, model_word(model, interpreter + model->layout->interpreter_modules), visit_module, visitor);
+    model_dict_each(model, model_word(model, interpreter + model->layout->interpreter_modules), visit_module,
+                    visitor);
 }
 
 /* --- threads --- */
@@ -120,8 +125,8 @@ struct attribute_finder {
     remote_address found, namespace;
 };
 
-static void look_at_attribute(struct reference_visitor *visitor, remote_address target, enum reference_kind kind,
-                              struct reference_label label) {
+static void look_at_attribute(struct reference_visitor *visitor, remote_address target,
+                              enum reference_kind kind, struct reference_label label) {
     struct attribute_finder *finder = (struct attribute_finder *)visitor;
     if (kind == REFERENCE_NAMESPACE)
         finder->namespace = target;
@@ -161,12 +166,14 @@ static remote_address find_active_threads(struct model *model, remote_address in
     return namespace ? model_dict_get(model, namespace, "_active") : 0;
 }
 
-static struct span thread_name(struct model *model, remote_address thread, remote_address active, char *buffer, size_t size) {
+static struct span thread_name(struct model *model, remote_address thread, remote_address active,
+                               char *buffer, size_t size) {
     const struct layout *layout = model->layout;
     struct thread_names names = {model, (int64_t)model_word(model, thread + layout->thread_id), 0};
     if (active)
         model_dict_each(model, active, is_wanted_thread, &names);
-    struct span name = names.thread ? model_text(model, find_attribute(model, names.thread, "_name")) : (struct span){0};
+    struct span name =
+        names.thread ? model_text(model, find_attribute(model, names.thread, "_name")) : (struct span){0};
     if (name.length)
         return name;
     int native = (int)model_word(model, thread + layout->thread_native_id);
@@ -176,7 +183,12 @@ static struct span thread_name(struct model *model, remote_address thread, remot
     return (struct span){buffer, (size_t)length};
 }
 
-enum { FRAME_OWNED_BY_THREAD = 0, FRAME_OWNED_BY_GENERATOR = 1, FRAME_OWNED_BY_C_STACK = 3, FRAMES_MAX = 1 << 20 };
+enum {
+    FRAME_OWNED_BY_THREAD = 0,
+    FRAME_OWNED_BY_GENERATOR = 1,
+    FRAME_OWNED_BY_C_STACK = 3,
+    FRAMES_MAX = 1 << 20
+};
 
 static remote_address current_frame(const struct model *model, remote_address thread) {
     const struct layout *layout = model->layout;
@@ -186,7 +198,8 @@ static remote_address current_frame(const struct model *model, remote_address th
     return model_word(model, cframe + layout->cframe_current_frame);
 }
 
-static void visit_activation(struct model *model, remote_address frame, int thread, struct root_visitor *visitor) {
+static void visit_activation(struct model *model, remote_address frame, int thread,
+                             struct root_visitor *visitor) {
     const struct layout *layout = model->layout;
     const unsigned char *bytes = image_view(model->image, frame, layout->frame_localsplus);
     if (!bytes || bytes[layout->frame_owner] == FRAME_OWNED_BY_C_STACK)
@@ -200,7 +213,8 @@ static void visit_activation(struct model *model, remote_address frame, int thre
         walk_interpreter_frame(model, frame, true, &visitor->references);
 }
 
-static void visit_thread(struct model *model, remote_address thread, remote_address active, struct root_visitor *visitor) {
+static void visit_thread(struct model *model, remote_address thread, remote_address active,
+                         struct root_visitor *visitor) {
     const struct layout *layout = model->layout;
     char buffer[32];
     struct span name = thread_name(model, thread, active, buffer, sizeof buffer);
@@ -243,8 +257,8 @@ void roots_visit(struct model *model, struct root_visitor *visitor) {
 
 /* --- C data --- */
 
-/* Bytes to leave out at `address`: the runtime, which is walked by itself, and static objects, whose references
- * are their own. 0 if it is plain data. */
+/* Bytes to leave out at `address`: the runtime, which is walked by itself, and static objects, whose
+ * references are their own. 0 if it is plain data. */
 static uint64_t skip_at(struct model *model, remote_address address, uint64_t word, uint64_t next) {
     if (address == model->process.runtime)
         return model->layout->runtime_size;
@@ -253,7 +267,8 @@ static uint64_t skip_at(struct model *model, remote_address address, uint64_t wo
     return type == MODEL_NOT_A_TYPE ? 0 : model_static_size(model, address, type);
 }
 
-static void scan_static_data(struct model *model, remote_address begin, remote_address end, struct root_visitor *visitor) {
+static void scan_static_data(struct model *model, remote_address begin, remote_address end,
+                             struct root_visitor *visitor) {
     enum { PAGE = 1 << IMAGE_PAGE_BITS };
     remote_address address = begin;
     while (address + 16 <= end) {
@@ -286,7 +301,8 @@ void roots_visit_static_data(struct model *model, struct root_visitor *visitor) 
 
 /* --- the collector --- */
 
-static uint64_t walk_generation(struct model *model, remote_address head, bool permanent, roots_collected each, void *context) {
+static uint64_t walk_generation(struct model *model, remote_address head, bool permanent,
+                                roots_collected each, void *context) {
     uint64_t limit = model->image->length / GC_HEAD, count = 0;
     remote_address link = model_word(model, head) & ~7ull;
     while (link && link != head && count < limit) {
@@ -304,8 +320,9 @@ uint64_t roots_collected_objects(struct model *model, roots_collected each, void
     for (size_t i = 0; i < model->process.interpreter_count; i++) {
         remote_address gc = model->process.interpreters[i] + layout->interpreter_gc;
         for (uint32_t generation = 0; generation < 3; generation++)
-            count += walk_generation(model, gc + layout->gc_generations + generation * layout->gc_generation_size, false,
-                                     each, context);
+            count +=
+                walk_generation(model, gc + layout->gc_generations + generation * layout->gc_generation_size,
+                                false, each, context);
         walk_generation(model, gc + layout->gc_permanent_generation, true, each, context);
     }
     return count;
@@ -313,7 +330,8 @@ uint64_t roots_collected_objects(struct model *model, roots_collected each, void
 
 void roots_collector_facts(const struct model *model, struct collector_facts *out) {
     const struct layout *layout = model->layout;
-    remote_address gc = model->process.interpreters[model->process.interpreter_count - 1] + layout->interpreter_gc;
+    remote_address gc =
+        model->process.interpreters[model->process.interpreter_count - 1] + layout->interpreter_gc;
     out->enabled = model_half(model, gc + layout->gc_enabled) != 0;
     for (uint32_t i = 0; i < 3; i++) {
         out->threshold[i] = model_half(model, gc + layout->gc_generations + i * layout->gc_generation_size +

@@ -29,8 +29,9 @@ static uint64_t text_size(const struct walk *walk) {
 static uint64_t long_size(const struct walk *walk) {
     const struct layout *layout = walk->layout;
     uint64_t extra = walk->type->basic_size - walk->type->walked_size;
-    uint64_t digits = layout->long_tag == LAYOUT_NONE ? absolute_size(walk->bytes)
-                                                      : model_word(walk->model, walk->object + layout->long_tag) >> 3;
+    uint64_t digits = layout->long_tag == LAYOUT_NONE
+                          ? absolute_size(walk->bytes)
+                          : model_word(walk->model, walk->object + layout->long_tag) >> 3;
     if (digits == 0 && layout->long_tag != LAYOUT_NONE)
         digits = 1;
     return layout->long_digits + digits * layout->long_digit_size + extra;
@@ -82,7 +83,8 @@ static uint64_t frame_size(const struct walk *walk) {
 /* Objects/genobject.c: gen_sizeof. */
 static uint64_t generator_size(const struct walk *walk) {
     const struct layout *layout = walk->layout;
-    remote_address code = model_word(walk->model, walk->object + layout->generator_frame + layout->frame_code);
+    remote_address code =
+        model_word(walk->model, walk->object + layout->generator_frame + layout->frame_code);
     return layout->generator_frame + layout->frame_localsplus + code_words(walk, code) * 8;
 }
 
@@ -104,7 +106,9 @@ static uint64_t deque_size(const struct walk *walk) {
 /* Objects/odictobject.c: odict_sizeof. */
 static uint64_t ordered_dict_size(const struct walk *walk) {
     uint32_t behind = walk->layout->dict_values + 8;
-    uint64_t fast = word_at(walk->bytes, behind + ODICT_FAST_NODES) ? word_at(walk->bytes, behind + ODICT_FAST_NODES_SIZE) : 0;
+    uint64_t fast = word_at(walk->bytes, behind + ODICT_FAST_NODES)
+                        ? word_at(walk->bytes, behind + ODICT_FAST_NODES_SIZE)
+                        : 0;
     return dict_size(walk) + fast * 8 + word_at(walk->bytes, walk->layout->dict_used) * 32;
 }
 
@@ -131,7 +135,14 @@ static uint64_t array_size(const struct walk *walk) {
 /* numpy/core/include/numpy/ndarraytypes.h: PyArrayObject_fields {head, data, nd, dimensions, strides, base,
  * descr, flags}; the data counts where the array owns it. */
 static uint64_t ndarray_size(const struct walk *walk) {
-    enum { DIMENSION_COUNT = 24, DIMENSIONS = 32, STRIDES = 40, FLAGS = 64, OWNS_DATA = 4, DIMENSIONS_MAX = 64 };
+    enum {
+        DIMENSION_COUNT = 24,
+        DIMENSIONS = 32,
+        STRIDES = 40,
+        FLAGS = 64,
+        OWNS_DATA = 4,
+        DIMENSIONS_MAX = 64
+    };
     uint32_t count = half_at(walk->bytes, DIMENSION_COUNT);
     if (!(half_at(walk->bytes, FLAGS) & OWNS_DATA) || count > DIMENSIONS_MAX)
         return walk->type->basic_size;
@@ -145,12 +156,14 @@ static uint64_t ndarray_size(const struct walk *walk) {
     return walk->type->basic_size + count * 16 + largest;
 }
 
-/* Modules/mmapmodule.c: mmap_object {head, data, size}. The mapping is the object's, though getsizeof is silent. */
+/* Modules/mmapmodule.c: mmap_object {head, data, size}. The mapping is the object's, though getsizeof is
+ * silent. */
 static uint64_t mmap_size(const struct walk *walk) {
     return walk->type->basic_size + (word_at(walk->bytes, 16) ? word_at(walk->bytes, 24) : 0);
 }
 
-/* Modules/_io/bytesio.c: bytesio {head, buf, pos, string_size}; a buffer that is shared counts for its other owner. */
+/* Modules/_io/bytesio.c: bytesio {head, buf, pos, string_size}; a buffer that is shared counts for its other
+ * owner. */
 static uint64_t bytes_io_size(const struct walk *walk) {
     return walk->type->basic_size;
 }
@@ -184,7 +197,8 @@ static uint64_t surroundings(const struct walk *walk) {
     const struct layout *layout = walk->layout;
     const struct type_model *type = walk->type;
     uint64_t size = type->managed_dict || type->managed_weakref ? layout->pre_header_size : 0;
-    bool static_type = type->walker == WALK_TYPE && !(word_at(walk->bytes, layout->type_flags) & TPFLAGS_HEAPTYPE);
+    bool static_type =
+        type->walker == WALK_TYPE && !(word_at(walk->bytes, layout->type_flags) & TPFLAGS_HEAPTYPE);
     if (type->collected && !static_type)
         size += GC_HEAD;
     if (type->inline_values) {
@@ -211,7 +225,8 @@ static uint64_t surroundings(const struct walk *walk) {
 enum { SIZE_ABSURD_BITS = 46 };
 
 uint64_t model_size(struct model *model, remote_address object, uint32_t type) {
-    struct walk walk = {.model = model, .layout = model->layout, .type = model_type(model, type), .object = object};
+    struct walk walk = {
+        .model = model, .layout = model->layout, .type = model_type(model, type), .object = object};
     bool plain_type = walk.type->walker == WALK_TYPE && walk.type->basic_size == walk.type->walked_size;
     uint32_t needed = plain_type ? model->layout->type_size : walk.type->basic_size;
     if (walk.type->walker == WALK_TEXT) /* a compact one is shorter than its type says */
@@ -246,7 +261,8 @@ static int64_t lru_cache_length(const struct walk *walk, int64_t *bound_out) {
 }
 
 int64_t model_length(struct model *model, remote_address object, uint32_t type, int64_t *bound_out) {
-    struct walk walk = {.model = model, .layout = model->layout, .type = model_type(model, type), .object = object};
+    struct walk walk = {
+        .model = model, .layout = model->layout, .type = model_type(model, type), .object = object};
     *bound_out = -2;
     walk.bytes = image_view(model->image, object, walk.type->basic_size);
     if (!walk.bytes)

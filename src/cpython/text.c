@@ -49,7 +49,8 @@ bool model_integer(struct model *model, remote_address object, int64_t *out) {
     if (!bytes)
         return false;
     int64_t count, sign;
-    if (layout->long_tag != LAYOUT_NONE) { /* Include/internal/pycore_long.h: two sign bits, count above bit 3 */
+    if (layout->long_tag !=
+        LAYOUT_NONE) { /* Include/internal/pycore_long.h: two sign bits, count above bit 3 */
         uint64_t tag = word_at(bytes, layout->long_tag);
         count = (int64_t)(tag >> 3);
         sign = 1 - (int64_t)(tag & 3);

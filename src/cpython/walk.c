@@ -82,7 +82,8 @@ static struct reference_label name_of_word(const struct type_model *type, uint32
 void walk_words(const struct walk *walk, uint32_t begin, uint32_t end) {
     for (uint32_t offset = begin; offset + 8 <= end; offset += 8) {
         remote_address target = word_at(walk->bytes, offset);
-        if (!target || target % 8 || offset == walk->type->weaklist_offset || (int32_t)offset == walk->type->dict_offset)
+        if (!target || target % 8 || offset == walk->type->weaklist_offset ||
+            (int32_t)offset == walk->type->dict_offset)
             continue;
         bool slots;
         struct reference_label label = name_of_word(walk->type, offset, &slots);
@@ -113,7 +114,8 @@ static void walk_values(const struct walk *walk, remote_address values, uint64_t
     uint64_t count = keys.count < capacity ? keys.count : capacity;
     const void *items = image_view(walk->model->image, values + walk->layout->values_items, count * 8 + 8);
     for (uint64_t i = 0; items && i < count; i++)
-        visit(walk->visitor, word_at(items, i * 8), REFERENCE_ATTRIBUTE, label_object(dict_keys_key(&keys, i)));
+        visit(walk->visitor, word_at(items, i * 8), REFERENCE_ATTRIBUTE,
+              label_object(dict_keys_key(&keys, i)));
 }
 
 static void walk_inline_values(const struct walk *walk) {
@@ -148,7 +150,9 @@ void walk_instance(const struct walk *walk) {
         walk_words(walk, type->walked_size, type->basic_size);
     if (type->walker == WALK_OBJECT && type->item_size == 8 && !type->is_metatype) {
         uint64_t count = word_at(walk->bytes, OBJECT_SIZE);
-        const void *items = count < 1 << 28 ? image_view(walk->model->image, walk->object + type->basic_size, count * 8) : NULL;
+        const void *items = count < 1 << 28
+                                ? image_view(walk->model->image, walk->object + type->basic_size, count * 8)
+                                : NULL;
         for (uint64_t i = 0; items && i < count; i++)
             visit(walk->visitor, word_at(items, i * 8), REFERENCE_INDEX, label_index(i));
     }
@@ -157,14 +161,19 @@ void walk_instance(const struct walk *walk) {
     if (type->managed_dict)
         walk_managed_dict(walk);
     else if (type->dict_offset && !type->is_metatype)
-        visit(walk->visitor, model_word(walk->model, find_dict_slot(walk)), REFERENCE_NAMESPACE, label_text("__dict__"));
+        visit(walk->visitor, model_word(walk->model, find_dict_slot(walk)), REFERENCE_NAMESPACE,
+              label_text("__dict__"));
     if (type->heap_type)
         visit(walk->visitor, type->address, REFERENCE_TYPE, label_text("__class__"));
 }
 
-void model_walk(struct model *model, remote_address object, uint32_t type, struct reference_visitor *visitor) {
-    struct walk walk = {
-        .model = model, .layout = model->layout, .type = model_type(model, type), .object = object, .visitor = visitor};
+void model_walk(struct model *model, remote_address object, uint32_t type,
+                struct reference_visitor *visitor) {
+    struct walk walk = {.model = model,
+                        .layout = model->layout,
+                        .type = model_type(model, type),
+                        .object = object,
+                        .visitor = visitor};
     struct type_model local = *walk.type; /* the table may move while the walk learns new types */
     walk.type = &local;
     /* a static type is shorter than its metatype says */

@@ -35,7 +35,8 @@ void walk_traceback(const struct walk *walk);
 
 /* The references of an interpreter frame (Include/internal/pycore_frame.h: _PyInterpreterFrame), whoever owns
  * it. `running`: its thread executes it, so that the depth of its stack is not recorded. */
-void walk_interpreter_frame(struct model *model, remote_address frame, bool running, struct reference_visitor *visitor);
+void walk_interpreter_frame(struct model *model, remote_address frame, bool running,
+                            struct reference_visitor *visitor);
 
 /* Words of an instance behind what its walker covers, its __dict__ and inline values, and its type. */
 void walk_instance(const struct walk *walk);
@@ -44,7 +45,8 @@ void walk_instance(const struct walk *walk);
 void walk_words(const struct walk *walk, uint32_t begin, uint32_t end);
 
 /* A field of the walked object by its offset, if the version has it. */
-static inline void walk_field(const struct walk *walk, uint32_t offset, enum reference_kind kind, const char *name) {
+static inline void walk_field(const struct walk *walk, uint32_t offset, enum reference_kind kind,
+                              const char *name) {
     if (offset != LAYOUT_NONE)
         visit(walk->visitor, word_at(walk->bytes, offset), kind, name ? label_text(name) : label_none());
 }
@@ -52,10 +54,10 @@ static inline void walk_field(const struct walk *walk, uint32_t offset, enum ref
 /* A keys object of a dict (Objects/dictobject.c), believed only as far as it is sane. */
 struct dict_keys {
     const unsigned char *entries;
-    uint32_t kind;        /* 0 general, 1 text keys, 2 split */
+    uint32_t kind; /* 0 general, 1 text keys, 2 split */
     uint32_t entry_size;
     uint64_t count;
-    uint64_t size;        /* bytes of the whole keys object, as _PyDict_KeysSize */
+    uint64_t size; /* bytes of the whole keys object, as _PyDict_KeysSize */
     uint64_t refcount;
 };
 bool walk_dict_keys(const struct model *model, remote_address keys, struct dict_keys *out);

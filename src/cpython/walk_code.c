@@ -50,8 +50,8 @@ static remote_address local_name(const struct model *model, remote_address code,
     return model_word(model, names + model->layout->tuple_items + i * 8ull);
 }
 
-static void walk_locals(struct model *model, remote_address frame, remote_address code, int32_t stacktop, bool running,
-                        struct reference_visitor *visitor) {
+static void walk_locals(struct model *model, remote_address frame, remote_address code, int32_t stacktop,
+                        bool running, struct reference_visitor *visitor) {
     const struct layout *layout = model->layout;
     uint32_t locals = model_half(model, code + layout->code_locals_count);
     uint32_t count = stacktop >= 0 ? (uint32_t)stacktop : locals;
@@ -59,17 +59,20 @@ static void walk_locals(struct model *model, remote_address frame, remote_addres
         count = locals + model_half(model, code + layout->code_stack_size);
     if (locals > LOCALS_MAX || count > LOCALS_MAX)
         return;
-    const void *items = count ? image_view(model->image, frame + layout->frame_localsplus, count * 8ull) : NULL;
+    const void *items =
+        count ? image_view(model->image, frame + layout->frame_localsplus, count * 8ull) : NULL;
     for (uint32_t i = 0; items && i < count; i++) {
         remote_address target = word_at(items, i * 8);
         if (target)
-            visit(visitor, target, REFERENCE_LOCAL, i < locals ? label_object(local_name(model, code, i)) : label_none());
+            visit(visitor, target, REFERENCE_LOCAL,
+                  i < locals ? label_object(local_name(model, code, i)) : label_none());
     }
 }
 
 /* Python/frame.c: _PyFrame_Traverse, and the strong references that it leaves to the thread. Globals and
  * builtins are borrowed from the function. */
-void walk_interpreter_frame(struct model *model, remote_address frame, bool running, struct reference_visitor *visitor) {
+void walk_interpreter_frame(struct model *model, remote_address frame, bool running,
+                            struct reference_visitor *visitor) {
     const struct layout *layout = model->layout;
     const unsigned char *bytes = image_view(model->image, frame, layout->frame_localsplus);
     if (!bytes) {
@@ -111,7 +114,8 @@ void walk_generator(const struct walk *walk) {
     if (state < 1)
         walk_interpreter_frame(walk->model, frame, state == FRAME_EXECUTING, walk->visitor);
     else if (layout->generator_code == LAYOUT_NONE) /* the code stays alive with the generator */
-        visit(walk->visitor, model_word(walk->model, frame + layout->frame_code), REFERENCE_SLOT, label_text("gi_code"));
+        visit(walk->visitor, model_word(walk->model, frame + layout->frame_code), REFERENCE_SLOT,
+              label_text("gi_code"));
 }
 
 void walk_traceback(const struct walk *walk) {

@@ -1,13 +1,16 @@
 /* Containers: dict, list, tuple, set, deque, OrderedDict, lru_cache, Element. */
 #include "cpython/walk.h"
 
-/* No list or table of a real process has more items; a larger count is garbage. */
-#define ITEMS_MAX (1ull << 40)
+/* No list or table has more items than the image has words; a larger count is garbage. */
+static uint64_t most_items(const struct walk *walk) {
+    return walk->model->image->length / 8;
+}
 
-static void visit_items(const struct walk *walk, remote_address items, uint64_t count, enum reference_kind kind) {
-    if (count == 0 || count > ITEMS_MAX)
+static void visit_items(const struct walk *walk, remote_address items, uint64_t count,
+                        enum reference_kind kind) {
+    if (count == 0)
         return;
-    const void *bytes = image_view(walk->model->image, items, count * 8);
+    const void *bytes = count > most_items(walk) ? NULL : image_view(walk->model->image, items, count * 8);
     for (uint64_t i = 0; bytes && i < count; i++)
         visit(walk->visitor, word_at(bytes, i * 8), kind, label_index(i));
     if (!bytes)
@@ -15,19 +18,23 @@ static void visit_items(const struct walk *walk, remote_address items, uint64_t 
 }
 
 void walk_list(const struct walk *walk) {
-    visit_items(walk, word_at(walk->bytes, walk->layout->list_items), word_at(walk->bytes, OBJECT_SIZE), REFERENCE_INDEX);
+    visit_items(walk, word_at(walk->bytes, walk->layout->list_items), word_at(walk->bytes, OBJECT_SIZE),
+                REFERENCE_INDEX);
 }
 
 void walk_tuple(const struct walk *walk) {
-    visit_items(walk, walk->object + walk->layout->tuple_items, word_at(walk->bytes, OBJECT_SIZE), REFERENCE_INDEX);
+    visit_items(walk, walk->object + walk->layout->tuple_items, word_at(walk->bytes, OBJECT_SIZE),
+                REFERENCE_INDEX);
 }
 
-/* Objects/setobject.c: setentry is {key, hash}; the dummy of a removed entry is an immortal object of its own. */
+/* Objects/setobject.c: setentry is {key, hash}; the dummy of a removed entry is an immortal object of its
+ * own. */
 void walk_set(const struct walk *walk) {
     uint64_t slots = word_at(walk->bytes, walk->layout->set_mask) + 1;
-    if (slots > ITEMS_MAX)
-        return;
-    const void *table = image_view(walk->model->image, word_at(walk->bytes, walk->layout->set_table), slots * 16);
+    const void *table =
+        slots > most_items(walk)
+            ? NULL
+            : image_view(walk->model->image, word_at(walk->bytes, walk->layout->set_table), slots * 16);
     if (!table)
         walk->model->faults++;
     for (uint64_t i = 0; table && i < slots; i++) {
@@ -64,7 +71,8 @@ static void walk_split_values(const struct walk *walk, const struct dict_keys *k
     const unsigned char *head = image_view(walk->model->image, values, walk->layout->values_items + 8);
     if (!head || (walk->layout->values_valid != LAYOUT_NONE && head[walk->layout->values_valid - 1]))
         return;
-    const void *items = image_view(walk->model->image, values + walk->layout->values_items, keys->count * 8 + 8);
+    const void *items =
+        image_view(walk->model->image, values + walk->layout->values_items, keys->count * 8 + 8);
     for (uint64_t i = 0; items && i < keys->count; i++)
         visit(walk->visitor, word_at(items, i * 8), REFERENCE_KEY, label_object(dict_keys_key(keys, i)));
 }
@@ -128,8 +136,10 @@ void model_dict_each(struct model *model, remote_address dict, model_dict_entry 
 void walk_deque(const struct walk *walk) {
     uint64_t left = word_at(walk->bytes, DEQUE_LEFT_INDEX), count = word_at(walk->bytes, OBJECT_SIZE);
     remote_address block = word_at(walk->bytes, DEQUE_LEFT_BLOCK);
-    if (left >= DEQUE_BLOCK_ITEMS || count > ITEMS_MAX)
+    if (left >= DEQUE_BLOCK_ITEMS || count > most_items(walk)) {
+        walk->model->faults++;
         return;
+    }
     for (uint64_t i = 0; i < count;) {
         const void *bytes = image_view(walk->model->image, block, DEQUE_BLOCK_SIZE);
         if (!bytes) {
@@ -137,7 +147,8 @@ void walk_deque(const struct walk *walk) {
             return;
         }
         for (; left < DEQUE_BLOCK_ITEMS && i < count; left++, i++)
-            visit(walk->visitor, word_at(bytes, DEQUE_BLOCK_DATA + left * 8), REFERENCE_INDEX, label_index(i));
+            visit(walk->visitor, word_at(bytes, DEQUE_BLOCK_DATA + left * 8), REFERENCE_INDEX,
+                  label_index(i));
         left = 0;
         block = word_at(bytes, DEQUE_BLOCK_RIGHT);
     }
@@ -148,19 +159,23 @@ void walk_ordered_dict(const struct walk *walk) {
     walk_dict(walk);
     uint32_t behind = walk->layout->dict_values + 8;
     uint64_t left = word_at(walk->bytes, walk->layout->dict_used);
+    if (left > most_items(walk))
+        left = 0;
     remote_address node = word_at(walk->bytes, behind + ODICT_FIRST);
     for (; node && left > 0; left--) {
-        visit(walk->visitor, model_word(walk->model, node + ODICT_NODE_KEY), REFERENCE_KEY_OBJECT, label_none());
+        visit(walk->visitor, model_word(walk->model, node + ODICT_NODE_KEY), REFERENCE_KEY_OBJECT,
+              label_none());
         node = model_word(walk->model, node + ODICT_NODE_NEXT);
     }
-    visit(walk->visitor, word_at(walk->bytes, behind + ODICT_INSTANCE_DICT), REFERENCE_NAMESPACE, label_text("__dict__"));
+    visit(walk->visitor, word_at(walk->bytes, behind + ODICT_INSTANCE_DICT), REFERENCE_NAMESPACE,
+          label_text("__dict__"));
 }
 
 /* A bounded cache's ring holds its links once more than the dict (lru_cache_tp_traverse). */
 static void walk_lru_ring(const struct walk *walk) {
     uint64_t left = model_word(walk->model, word_at(walk->bytes, LRU_CACHE_DICT) + walk->layout->dict_used);
     remote_address link = word_at(walk->bytes, LRU_LINK_NEXT);
-    for (uint64_t i = 0; i < left && link && link != walk->object; i++) {
+    for (uint64_t i = 0; i < left && left <= most_items(walk) && link && link != walk->object; i++) {
         visit(walk->visitor, link, REFERENCE_INDEX, label_index(i));
         link = model_word(walk->model, link + LRU_LINK_NEXT);
     }
@@ -190,5 +205,6 @@ void walk_element(const struct walk *walk) {
     if (!bytes)
         return;
     visit(walk->visitor, word_at(bytes, ELEMENT_EXTRA_ATTRIBUTES), REFERENCE_SLOT, label_text("attrib"));
-    visit_items(walk, word_at(bytes, ELEMENT_EXTRA_CHILDREN), word_at(bytes, ELEMENT_EXTRA_LENGTH), REFERENCE_INDEX);
+    visit_items(walk, word_at(bytes, ELEMENT_EXTRA_CHILDREN), word_at(bytes, ELEMENT_EXTRA_LENGTH),
+                REFERENCE_INDEX);
 }

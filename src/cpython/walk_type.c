@@ -1,7 +1,8 @@
 /* Types and modules: what classes and extension modules hold. */
 #include "cpython/walk.h"
 
-/* Where the dict and the subclasses of a type are: in the type, or per interpreter for static builtin ones. */
+/* Where the dict and the subclasses of a type are: in the type, or per interpreter for static builtin ones.
+ */
 static void walk_type_tables(const struct walk *walk) {
     const struct layout *layout = walk->layout;
     uint32_t state = map_find(&walk->model->static_states, walk->object);
@@ -35,7 +36,8 @@ static void walk_heap_type(const struct walk *walk) {
     }
     visit(walk->visitor, word_at(bytes, layout->heap_type_module), REFERENCE_SLOT, label_text("__module__"));
     visit(walk->visitor, word_at(bytes, layout->heap_type_name), REFERENCE_SLOT, label_text("__name__"));
-    visit(walk->visitor, word_at(bytes, layout->heap_type_qualname), REFERENCE_SLOT, label_text("__qualname__"));
+    visit(walk->visitor, word_at(bytes, layout->heap_type_qualname), REFERENCE_SLOT,
+          label_text("__qualname__"));
     visit(walk->visitor, word_at(bytes, layout->heap_type_slots), REFERENCE_SLOT, label_text("__slots__"));
     walk_cached_keys(walk, word_at(bytes, layout->heap_type_cached_keys));
 }
@@ -60,7 +62,8 @@ void walk_module(const struct walk *walk) {
     walk_field(walk, layout->module_name, REFERENCE_SLOT, NULL);
     remote_address definition = word_at(walk->bytes, layout->module_definition);
     remote_address state = word_at(walk->bytes, layout->module_state);
-    uint64_t size = definition && state ? model_word(walk->model, definition + layout->definition_state_size) : 0;
+    uint64_t size =
+        definition && state ? model_word(walk->model, definition + layout->definition_state_size) : 0;
     const void *words = size && size <= MODULE_STATE_MAX ? image_view(walk->model->image, state, size) : NULL;
     for (uint64_t offset = 0; words && offset + 8 <= size; offset += 8)
         visit(walk->visitor, word_at(words, offset), REFERENCE_SLOT, label_text("<C state>"));

@@ -20,9 +20,9 @@ struct capture {
     struct captured *captured;
     struct model *model;
     const struct image *image;
-    struct vector frontier, next;       /* uint32_t granules */
-    struct vector objects;              /* struct captured_object */
-    struct vector targets, kinds;       /* uint32_t granule and uint8_t edge_kind of each reference of an object */
+    struct vector frontier, next; /* uint32_t granules */
+    struct vector objects;        /* struct captured_object */
+    struct vector targets, kinds; /* uint32_t granule and uint8_t edge_kind of each reference of an object */
     struct vector permanent, collected; /* uint32_t granules from the collector's lists */
     struct vector holders, holder_references;
     uint64_t collected_count;
@@ -30,11 +30,16 @@ struct capture {
 };
 
 static const uint8_t kind_of_reference[] = {
-    [REFERENCE_SLOT] = EDGE_SLOT,           [REFERENCE_TYPE] = EDGE_TYPE,
-    [REFERENCE_ATTRIBUTE] = EDGE_ATTRIBUTE, [REFERENCE_NAMESPACE] = EDGE_NAMESPACE,
-    [REFERENCE_KEY] = EDGE_KEY,             [REFERENCE_KEY_OBJECT] = EDGE_KEY_OBJECT,
-    [REFERENCE_INDEX] = EDGE_INDEX,         [REFERENCE_CELL] = EDGE_CELL,
-    [REFERENCE_LOCAL] = EDGE_LOCAL,         [REFERENCE_GLOBALS] = EDGE_GLOBALS,
+    [REFERENCE_SLOT] = EDGE_SLOT,
+    [REFERENCE_TYPE] = EDGE_TYPE,
+    [REFERENCE_ATTRIBUTE] = EDGE_ATTRIBUTE,
+    [REFERENCE_NAMESPACE] = EDGE_NAMESPACE,
+    [REFERENCE_KEY] = EDGE_KEY,
+    [REFERENCE_KEY_OBJECT] = EDGE_KEY_OBJECT,
+    [REFERENCE_INDEX] = EDGE_INDEX,
+    [REFERENCE_CELL] = EDGE_CELL,
+    [REFERENCE_LOCAL] = EDGE_LOCAL,
+    [REFERENCE_GLOBALS] = EDGE_GLOBALS,
     [REFERENCE_BASE] = EDGE_BASE,
 };
 
@@ -57,8 +62,8 @@ static bool discover(struct capture *capture, remote_address target, uint32_t *g
     return true;
 }
 
-static void visit_reference(struct reference_visitor *visitor, remote_address target, enum reference_kind kind,
-                            struct reference_label label) {
+static void visit_reference(struct reference_visitor *visitor, remote_address target,
+                            enum reference_kind kind, struct reference_label label) {
     struct capture *capture = (struct capture *)visitor;
     uint32_t granule;
     (void)label;
@@ -189,21 +194,24 @@ static int open_holder(struct root_visitor *visitor, int parent, enum holder_kin
     holder->node = 1;
     for (int i = number - 1; i >= 0 && holder->node == 1; i--)
         holder->node = vector_items(&capture->holders, struct captured_holder)[i].node + 1;
-    struct captured_reference *reference = vector_push(&capture->holder_references, struct captured_reference);
+    struct captured_reference *reference =
+        vector_push(&capture->holder_references, struct captured_reference);
     *reference = (struct captured_reference){parent, holder->node, 0, holder_edge(kind), label_none()};
     return number;
 }
 
-static void visit_holder_reference(struct reference_visitor *visitor, remote_address target, enum reference_kind kind,
-                                   struct reference_label label) {
+static void visit_holder_reference(struct reference_visitor *visitor, remote_address target,
+                                   enum reference_kind kind, struct reference_label label) {
     struct capture *capture = (struct capture *)visitor;
     uint32_t granule;
     if (!discover(capture, target, &granule))
         return;
     int holder = capture->visitor.holder;
     bool module = vector_items(&capture->holders, struct captured_holder)[holder].kind == HOLDER_MODULES;
-    struct captured_reference *reference = vector_push(&capture->holder_references, struct captured_reference);
-    *reference = (struct captured_reference){holder, NODE_NONE, granule, module ? EDGE_MODULE : kind_of_reference[kind], label};
+    struct captured_reference *reference =
+        vector_push(&capture->holder_references, struct captured_reference);
+    *reference = (struct captured_reference){holder, NODE_NONE, granule,
+                                             module ? EDGE_MODULE : kind_of_reference[kind], label};
 }
 
 static void discover_everything(struct capture *capture) {
@@ -241,7 +249,8 @@ struct graph_arrays {
 };
 
 static node_id node_of_granule(const struct capture *capture, uint32_t granule) {
-    return capture->captured->heap.graph.synthetic_count + granule_set_rank(&capture->captured->objects, granule);
+    return capture->captured->heap.graph.synthetic_count +
+           granule_set_rank(&capture->captured->objects, granule);
 }
 
 static void allocate_arrays(struct graph *graph, struct arena *arena, struct graph_arrays *arrays) {
@@ -268,7 +277,8 @@ static enum captured_type type_of_holder(enum holder_kind kind) {
 }
 
 static node_id node_of_holder(const struct capture *capture, int holder) {
-    return holder == HOLDER_NONE ? NODE_ROOT : vector_items(&capture->holders, struct captured_holder)[holder].node;
+    return holder == HOLDER_NONE ? NODE_ROOT
+                                 : vector_items(&capture->holders, struct captured_holder)[holder].node;
 }
 
 /* References of holders come interleaved; a counting sort groups them by synthetic node. */
@@ -276,7 +286,8 @@ static void place_holders(struct capture *capture, struct graph_arrays *arrays) 
     struct captured *captured = capture->captured;
     uint32_t synthetic = captured->heap.graph.synthetic_count;
     size_t count = capture->holder_references.count;
-    const struct captured_reference *found = vector_items(&capture->holder_references, struct captured_reference);
+    const struct captured_reference *found =
+        vector_items(&capture->holder_references, struct captured_reference);
     struct captured_reference *grouped = arena_new(&captured->words, struct captured_reference, count + 1);
     uint32_t *begin = arena_new(&captured->words, uint32_t, synthetic + 1);
     uint32_t *cursor = arena_new(&capture->scratch, uint32_t, synthetic + 1);
@@ -289,7 +300,8 @@ static void place_holders(struct capture *capture, struct graph_arrays *arrays) 
         uint32_t place = cursor[node_of_holder(capture, found[i].holder)]++;
         grouped[place] = found[i];
         bool holder = found[i].target_holder != NODE_NONE;
-        arrays->out_target[place] = holder ? found[i].target_holder : node_of_granule(capture, found[i].granule);
+        arrays->out_target[place] =
+            holder ? found[i].target_holder : node_of_granule(capture, found[i].granule);
         arrays->out_kind[place] = (uint8_t)found[i].kind;
     }
     memcpy(arrays->out_begin, begin, (synthetic + 1) * sizeof *begin);
@@ -312,8 +324,10 @@ static void place_objects(struct capture *capture, struct graph_arrays *arrays) 
         bool fault = objects[i].type == MODEL_NOT_A_TYPE;
         arrays->sizes[node] = objects[i].size;
         arrays->refcounts[node] = objects[i].refcount;
-        arrays->type_of[node] = fault ? (uint32_t)CAPTURED_TYPE_UNREADABLE : CAPTURED_TYPE_COUNT + objects[i].type;
-        arrays->flags[node] = (uint8_t)((fault ? NODE_FAULT : 0) | (is_immortal(capture, objects[i].refcount) ? NODE_IMMORTAL : 0));
+        arrays->type_of[node] =
+            fault ? (uint32_t)CAPTURED_TYPE_UNREADABLE : CAPTURED_TYPE_COUNT + objects[i].type;
+        arrays->flags[node] = (uint8_t)((fault ? NODE_FAULT : 0) |
+                                        (is_immortal(capture, objects[i].refcount) ? NODE_IMMORTAL : 0));
         arrays->out_begin[node + 1] = objects[i].degree;
     }
     uint32_t synthetic = capture->captured->heap.graph.synthetic_count;
@@ -341,12 +355,17 @@ static void place_addresses(struct capture *capture, struct graph_arrays *arrays
     node_id node = capture->captured->heap.graph.synthetic_count;
     for (uint64_t word = 0; word < set->words; word++)
         for (uint64_t bits = set->bits[word]; bits; bits &= bits - 1)
-            arrays->addresses[node++] = cursor_address(&cursor, (uint32_t)(word * 64 + (uint64_t)__builtin_ctzll(bits)));
-    const struct { struct vector *granules; uint8_t flags; } lists[] = {
-        {&capture->collected, NODE_COLLECTED}, {&capture->permanent, NODE_COLLECTED | NODE_PERMANENT}};
+            arrays->addresses[node++] =
+                cursor_address(&cursor, (uint32_t)(word * 64 + (uint64_t)__builtin_ctzll(bits)));
+    const struct {
+        struct vector *granules;
+        uint8_t flags;
+    } lists[] = {{&capture->collected, NODE_COLLECTED},
+                 {&capture->permanent, NODE_COLLECTED | NODE_PERMANENT}};
     for (size_t i = 0; i < 2; i++)
         for (size_t k = 0; k < lists[i].granules->count; k++)
-            arrays->flags[node_of_granule(capture, vector_items(lists[i].granules, uint32_t)[k])] |= lists[i].flags;
+            arrays->flags[node_of_granule(capture, vector_items(lists[i].granules, uint32_t)[k])] |=
+                lists[i].flags;
 }
 
 static struct error *freeze_graph(struct capture *capture) {
@@ -354,7 +373,8 @@ static struct error *freeze_graph(struct capture *capture) {
     struct heap *heap = &captured->heap;
     uint64_t edges = capture->targets.count + capture->holder_references.count;
     if (edges > UINT32_MAX || capture->objects.count > UINT32_MAX - 1024 - capture->holders.count)
-        return error_create(STATUS_INTERNAL, "the heap is too large: %zu objects, %llu references; at most 4 billion of each",
+        return error_create(STATUS_INTERNAL,
+                            "the heap is too large: %zu objects, %llu references; at most 4 billion of each",
                             capture->objects.count, (unsigned long long)edges);
     granule_set_freeze(&captured->objects, &heap->arena);
     uint32_t synthetic = 1;
@@ -379,9 +399,9 @@ static struct error *freeze_graph(struct capture *capture) {
 }
 
 static void capture_deinit(struct capture *capture) {
-    struct vector *vectors[] = {&capture->frontier,  &capture->next,      &capture->objects, &capture->targets,
-                                &capture->kinds,     &capture->permanent, &capture->collected,
-                                &capture->holders,   &capture->holder_references};
+    struct vector *vectors[] = {&capture->frontier,  &capture->next,    &capture->objects,
+                                &capture->targets,   &capture->kinds,   &capture->permanent,
+                                &capture->collected, &capture->holders, &capture->holder_references};
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)
         vector_deinit(vectors[i]);
     arena_deinit(&capture->scratch);
@@ -414,8 +434,9 @@ struct error *capture_heap(struct image *image, struct heap **out) {
     struct model *model;
     TRY(model_open(image, &model));
     if (image->length > IMAGE_LARGEST) {
-        struct error *error = error_create(STATUS_INTERNAL, "process %d: an image of %llu bytes is too large; at most 32 GiB",
-                                           image->memory.pid, (unsigned long long)image->length);
+        struct error *error =
+            error_create(STATUS_INTERNAL, "process %d: an image of %llu bytes is too large; at most 32 GiB",
+                         image->memory.pid, (unsigned long long)image->length);
         model_close(model);
         return error;
     }

@@ -1,4 +1,5 @@
-/* The words of a captured graph: types, names of nodes and edges, facts, all read from the image on demand. */
+/* The words of a captured graph: types, names of nodes and edges, facts, all read from the image on demand.
+ */
 #include "graph/captured.h"
 
 #include <string.h>
@@ -59,15 +60,15 @@ static enum code_origin origin_of_function(const struct model *model, remote_add
 
 static enum node_role role_of_type(const struct type_model *type) {
     static const uint8_t roles[WALKER_COUNT] = {
-        [WALK_OBJECT] = ROLE_OBJECT,     [WALK_WORDS] = ROLE_OBJECT,       [WALK_LEAF] = ROLE_TEXT,
-        [WALK_TEXT] = ROLE_TEXT,         [WALK_LONG] = ROLE_TEXT,          [WALK_BYTES] = ROLE_TEXT,
-        [WALK_BYTEARRAY] = ROLE_TEXT,    [WALK_DICT] = ROLE_DICT,          [WALK_ORDERED_DICT] = ROLE_DICT,
-        [WALK_LIST] = ROLE_SEQUENCE,     [WALK_TUPLE] = ROLE_SEQUENCE,     [WALK_SET] = ROLE_SEQUENCE,
-        [WALK_DEQUE] = ROLE_SEQUENCE,    [WALK_TYPE] = ROLE_TYPE,          [WALK_FUNCTION] = ROLE_FUNCTION,
-        [WALK_CODE] = ROLE_CODE,         [WALK_FRAME] = ROLE_FRAME,        [WALK_GENERATOR] = ROLE_FRAME,
-        [WALK_TRACEBACK] = ROLE_TRACEBACK, [WALK_MODULE] = ROLE_MODULE,    [WALK_CELL] = ROLE_CELL,
-        [WALK_METHOD] = ROLE_METHOD,     [WALK_WEAKREF] = ROLE_WEAKREF,    [WALK_LRU_CACHE] = ROLE_CACHE,
-        [WALK_ARRAY] = ROLE_TEXT,        [WALK_BYTES_IO] = ROLE_OBJECT,
+        [WALK_OBJECT] = ROLE_OBJECT,       [WALK_WORDS] = ROLE_OBJECT,    [WALK_LEAF] = ROLE_TEXT,
+        [WALK_TEXT] = ROLE_TEXT,           [WALK_LONG] = ROLE_TEXT,       [WALK_BYTES] = ROLE_TEXT,
+        [WALK_BYTEARRAY] = ROLE_TEXT,      [WALK_DICT] = ROLE_DICT,       [WALK_ORDERED_DICT] = ROLE_DICT,
+        [WALK_LIST] = ROLE_SEQUENCE,       [WALK_TUPLE] = ROLE_SEQUENCE,  [WALK_SET] = ROLE_SEQUENCE,
+        [WALK_DEQUE] = ROLE_SEQUENCE,      [WALK_TYPE] = ROLE_TYPE,       [WALK_FUNCTION] = ROLE_FUNCTION,
+        [WALK_CODE] = ROLE_CODE,           [WALK_FRAME] = ROLE_FRAME,     [WALK_GENERATOR] = ROLE_FRAME,
+        [WALK_TRACEBACK] = ROLE_TRACEBACK, [WALK_MODULE] = ROLE_MODULE,   [WALK_CELL] = ROLE_CELL,
+        [WALK_METHOD] = ROLE_METHOD,       [WALK_WEAKREF] = ROLE_WEAKREF, [WALK_LRU_CACHE] = ROLE_CACHE,
+        [WALK_ARRAY] = ROLE_TEXT,          [WALK_BYTES_IO] = ROLE_OBJECT,
     };
     if (strcmp(type->name, "builtin_function_or_method") == 0)
         return ROLE_METHOD;
@@ -84,7 +85,8 @@ static void name_type(struct captured *captured, const struct type_model *type, 
         return;
     remote_address namespace = model_word(model, type->address + model->layout->type_dict);
     struct span module = model_text(model, model_dict_get(model, namespace, "__module__"));
-    struct span name = model_text(model, model_word(model, type->address + model->layout->heap_type_qualname));
+    struct span name =
+        model_text(model, model_word(model, type->address + model->layout->heap_type_qualname));
     if (module.length)
         out->module = module;
     if (name.length)
@@ -92,7 +94,8 @@ static void name_type(struct captured *captured, const struct type_model *type, 
 }
 
 /* A class is the user's if its module is. Modules are few: asked by name through sys.modules each time. */
-static enum code_origin origin_of_class(struct captured *captured, const struct type_model *type, struct span module) {
+static enum code_origin origin_of_class(struct captured *captured, const struct type_model *type,
+                                        struct span module) {
     if (!type->is_python_class)
         return ORIGIN_NONE;
     struct model *model = captured->model;
@@ -103,7 +106,8 @@ static enum code_origin origin_of_class(struct captured *captured, const struct 
     return found ? origin_of_module(model, found) : ORIGIN_USER;
 }
 
-static void describe_type(struct captured *captured, uint32_t index, struct map *origins, struct graph_type *out) {
+static void describe_type(struct captured *captured, uint32_t index, struct map *origins,
+                          struct graph_type *out) {
     const struct type_model *type = model_type(captured->model, index);
     name_type(captured, type, out);
     out->role = role_of_type(type);
@@ -114,16 +118,25 @@ static void describe_type(struct captured *captured, uint32_t index, struct map 
         origin = origin_of_class(captured, type, out->module);
         map_set(origins, key, origin);
     }
-    out->flags = (origin == ORIGIN_USER ? TYPE_USER_CODE : 0u) | (origin == ORIGIN_LIBRARY ? TYPE_LIBRARY_CODE : 0u) |
-                 (type->is_exception ? TYPE_EXCEPTION : 0u) | (type->collected ? TYPE_COLLECTED : 0u) |
-                 (type->walker == WALK_OBJECT && !type->is_python_class && type->basic_size > type->walked_size ? TYPE_FOREIGN : 0u);
+    out->flags =
+        (origin == ORIGIN_USER ? TYPE_USER_CODE : 0u) | (origin == ORIGIN_LIBRARY ? TYPE_LIBRARY_CODE : 0u) |
+        (type->is_exception ? TYPE_EXCEPTION : 0u) | (type->collected ? TYPE_COLLECTED : 0u) |
+        (type->walker == WALK_OBJECT && !type->is_python_class && type->basic_size > type->walked_size
+             ? TYPE_FOREIGN
+             : 0u);
 }
 
 static void fill_types(struct captured *captured) {
-    static const struct { const char *name; enum node_role role; } synthetic[CAPTURED_TYPE_COUNT] = {
-        [CAPTURED_TYPE_ROOT] = {"<root>", ROLE_ROOT},          [CAPTURED_TYPE_THREAD] = {"<thread>", ROLE_THREAD},
-        [CAPTURED_TYPE_ACTIVATION] = {"<frame>", ROLE_ACTIVATION}, [CAPTURED_TYPE_TABLE] = {"<table>", ROLE_TABLE},
-        [CAPTURED_TYPE_STATIC] = {"<C data>", ROLE_TABLE},     [CAPTURED_TYPE_UNREADABLE] = {"<unreadable>", ROLE_OBJECT},
+    static const struct {
+        const char *name;
+        enum node_role role;
+    } synthetic[CAPTURED_TYPE_COUNT] = {
+        [CAPTURED_TYPE_ROOT] = {"<root>", ROLE_ROOT},
+        [CAPTURED_TYPE_THREAD] = {"<thread>", ROLE_THREAD},
+        [CAPTURED_TYPE_ACTIVATION] = {"<frame>", ROLE_ACTIVATION},
+        [CAPTURED_TYPE_TABLE] = {"<table>", ROLE_TABLE},
+        [CAPTURED_TYPE_STATIC] = {"<C data>", ROLE_TABLE},
+        [CAPTURED_TYPE_UNREADABLE] = {"<unreadable>", ROLE_OBJECT},
     };
     struct graph *graph = &captured->heap.graph;
     uint32_t count = CAPTURED_TYPE_COUNT + (uint32_t)captured->model->types.count;
@@ -158,7 +171,9 @@ static void flag_origins(struct captured *captured) {
         }
         default: continue;
         }
-        flags[node] |= (uint8_t)(origin == ORIGIN_USER ? NODE_USER_CODE : origin == ORIGIN_LIBRARY ? NODE_LIBRARY_CODE : 0);
+        flags[node] |= (uint8_t)(origin == ORIGIN_USER      ? NODE_USER_CODE
+                                 : origin == ORIGIN_LIBRARY ? NODE_LIBRARY_CODE
+                                                            : 0);
     }
     map_deinit(&origin_of_type);
 }
@@ -173,7 +188,8 @@ struct edge_namer {
     struct arena *arena;
 };
 
-static struct edge_name name_of_label(struct captured *captured, struct reference_label label, struct arena *arena) {
+static struct edge_name name_of_label(struct captured *captured, struct reference_label label,
+                                      struct arena *arena) {
     struct edge_name name = {{0}, label.kind == LABEL_INDEX ? (int64_t)label.value : -1};
     name.text = model_label(captured->model, label, arena);
     return name;
@@ -198,7 +214,8 @@ static struct span holder_name(const struct captured *captured, node_id node) {
     return (struct span){0};
 }
 
-static void name_holder_edges(struct captured *captured, node_id source, struct edge_name *names, struct arena *arena) {
+static void name_holder_edges(struct captured *captured, node_id source, struct edge_name *names,
+                              struct arena *arena) {
     for (uint32_t i = captured->holder_begin[source]; i < captured->holder_begin[source + 1]; i++) {
         const struct captured_reference *reference = &captured->holder_references[i];
         *names++ = reference->target_holder == NODE_NONE
@@ -227,7 +244,8 @@ static void edge_names(void *context, node_id source, struct edge_name *names, s
 static struct span qualified(struct span module, struct span name, struct arena *arena) {
     if (!module.length || span_is(module, "builtins"))
         return name;
-    return span_from_text(arena_format(arena, "%.*s.%.*s", (int)module.length, module.data, (int)name.length, name.data));
+    return span_from_text(
+        arena_format(arena, "%.*s.%.*s", (int)module.length, module.data, (int)name.length, name.data));
 }
 
 static struct span name_of_class(struct captured *captured, remote_address address, struct arena *arena) {
@@ -252,7 +270,9 @@ static remote_address code_of(struct model *model, remote_address address, enum 
     case WALK_CODE: return address;
     case WALK_FUNCTION: return model_word(model, address + layout->function_code);
     case WALK_GENERATOR: return model_word(model, address + layout->generator_frame + layout->frame_code);
-    case WALK_FRAME: return model_word(model, model_word(model, address + layout->frame_object_frame) + layout->frame_code);
+    case WALK_FRAME:
+        return model_word(model,
+                          model_word(model, address + layout->frame_object_frame) + layout->frame_code);
     default: return 0;
     }
 }
@@ -273,7 +293,8 @@ static struct span node_name(void *context, node_id node, struct arena *arena) {
         return name_of_class(captured, address, arena);
     if (walker == WALK_FUNCTION)
         return qualified(model_text(model, model_word(model, address + model->layout->function_module)),
-                         model_text(model, model_word(model, address + model->layout->function_qualname)), arena);
+                         model_text(model, model_word(model, address + model->layout->function_qualname)),
+                         arena);
     remote_address code = code_of(model, address, walker);
     return code ? name_of_code(model, code) : (struct span){0};
 }
@@ -283,7 +304,8 @@ static void node_facts(void *context, node_id node, struct node_facts *facts, st
     struct model *model = captured->model;
     (void)arena;
     *facts = (struct node_facts){.length = -1, .bound = -2};
-    uint32_t type = node < captured->heap.graph.synthetic_count ? MODEL_NOT_A_TYPE : model_type_of_node(captured, node);
+    uint32_t type =
+        node < captured->heap.graph.synthetic_count ? MODEL_NOT_A_TYPE : model_type_of_node(captured, node);
     if (type == MODEL_NOT_A_TYPE)
         return;
     remote_address address = captured->heap.graph.addresses[node];
@@ -298,7 +320,9 @@ static void node_facts(void *context, node_id node, struct node_facts *facts, st
     }
     if (code && model_code_place(model, code, &place)) {
         facts->file = place.file;
-        facts->line = walker == WALK_TRACEBACK ? (int32_t)model_half(model, address + model->layout->traceback_line) : place.line;
+        facts->line = walker == WALK_TRACEBACK
+                          ? (int32_t)model_half(model, address + model->layout->traceback_line)
+                          : place.line;
     }
 }
 

@@ -26,8 +26,8 @@ struct captured_holder {
 /* One reference of a holder, in the order of discovery. */
 struct captured_reference {
     int holder;
-    node_id target_holder;   /* another holder's node, or NODE_NONE */
-    uint32_t granule;        /* of the object, if it is one */
+    node_id target_holder; /* another holder's node, or NODE_NONE */
+    uint32_t granule;      /* of the object, if it is one */
     enum edge_kind kind;
     struct reference_label label;
 };
@@ -57,8 +57,8 @@ struct captured {
     struct granule_set objects;
     const struct captured_holder *holders;
     const struct captured_reference *holder_references; /* grouped by synthetic node */
-    const uint32_t *holder_begin; /* synthetic node -> first of its references */
-    struct arena words;      /* lives as long as the heap */
+    const uint32_t *holder_begin;                       /* synthetic node -> first of its references */
+    struct arena words;                                 /* lives as long as the heap */
 };
 
 /* Fills graph->types from the type models, and the describe words. */

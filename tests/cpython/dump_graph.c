@@ -37,8 +37,8 @@ static struct error *take(int pid, struct heap **out) {
     TRY(freeze_and_copy(pid, &options, &image, &statistics));
     double copied = now();
     error = capture_heap(image, out);
-    fprintf(stderr, "freeze and copy %.3f s (pause %.1f ms), capture %.3f s\n", copied - begin, statistics.pause_ms,
-            now() - copied);
+    fprintf(stderr, "freeze and copy %.3f s (pause %.1f ms), capture %.3f s\n", copied - begin,
+            statistics.pause_ms, now() - copied);
     return error;
 }
 
@@ -49,7 +49,8 @@ static void dump(const struct graph *graph) {
         const struct graph_type *type = graph_type_of(graph, node);
         printf("N %llu %llu %u %u %u %.*s.%.*s\n", (unsigned long long)graph->addresses[node],
                (unsigned long long)graph->sizes[node], graph->refcounts[node], graph_in_degree(graph, node),
-               graph->flags[node], (int)type->module.length, type->module.data, (int)type->name.length, type->name.data);
+               graph->flags[node], (int)type->module.length, type->module.data, (int)type->name.length,
+               type->name.data);
     }
     for (node_id node = 0; node < graph->node_count; node++)
         for (uint32_t edge = graph->out_begin[node]; edge < graph->out_begin[node + 1]; edge++)
@@ -73,7 +74,8 @@ int main(int argc, char **argv) {
     for (node_id node = 0; argc > 2 && node < heap->graph.synthetic_count; node++) {
         struct arena scratch = {0};
         struct span name = heap->graph.describe.node_name(heap->graph.describe.context, node, &scratch);
-        fprintf(stderr, "  %u %.*s: %u references\n", node, (int)name.length, name.data, graph_out_degree(&heap->graph, node));
+        fprintf(stderr, "  %u %.*s: %u references\n", node, (int)name.length, name.data,
+                graph_out_degree(&heap->graph, node));
         arena_deinit(&scratch);
     }
     if (argc < 3)
