@@ -1,0 +1,79 @@
+/* The pipeline, in order: from a target to a verdict. */
+#include "app/pipeline.h"
+
+enum { LEAST_GROWTH = 16 << 10 }; /* bytes in the window below which nothing is worth a finding */
+
+/* Steps 7 to 9 over what was seen so far. */
+static void conclude(struct stage *stage, const struct history *history, struct arena *arena, struct verdict *out) {
+    struct growth growth;
+    stage_find_dominators(stage);
+    growth_compute(history->observations, history->count, LEAST_GROWTH, &stage->arena, &growth);
+    struct evidence evidence = {
+        .heap = stage->heap,
+        .reach = &stage->reach,
+        .dominators = &stage->dominators,
+        .paths = &stage->paths,
+        .observations = history->observations,
+        .observation_count = history->count,
+        .growth = &growth,
+        .pause_ms = history->pause_ms,
+    };
+    struct arena fresh = {0};
+    *out = (struct verdict){0};
+    diagnose(&evidence, &fresh, out);
+    arena_deinit(arena); /* the verdict before this one */
+    *arena = fresh;
+}
+
+static void add_note(struct verdict *verdict, struct arena *arena, const char *note) {
+    const char **notes = arena_new(arena, const char *, verdict->note_count + 1);
+    if (verdict->note_count)
+        memcpy(notes, verdict->notes, verdict->note_count * sizeof *notes);
+    notes[verdict->note_count++] = note;
+    verdict->notes = notes;
+}
+
+/* A process that ends half-way still has its verdict, if enough was seen. */
+static struct error *verdict_so_far(const struct watch *watch, struct error *error, struct arena *arena,
+                                    struct verdict *verdict) {
+    if (error && watch->taken == 0)
+        return error;
+    if (error && watch->taken < WATCH_LEAST) {
+        struct error *short_one = error_create(error->status, "%s; a verdict needs %d snapshots, there are %zu",
+                                               error->message, WATCH_LEAST, watch->taken);
+        error_discard(error);
+        return short_one;
+    }
+    if (error)
+        add_note(verdict, arena, arena_format(arena, "ended after %zu of %zu snapshots: %s", watch->taken,
+                                              watch->wanted, error->message));
+    else if (watch->interrupted)
+        add_note(verdict, arena, arena_format(arena, "interrupted after %zu of %zu snapshots", watch->taken,
+                                              watch->wanted));
+    error_discard(error);
+    return NULL;
+}
+
+struct error *pipeline_leaks(struct watch *watch, struct arena *arena, struct verdict *out) {
+    struct history history = {0};
+    struct error *error;
+    struct heap *heap;
+    size_t planned = watch->wanted;
+    bool more = true;
+    while (more && !(error = watch_take(watch, &heap))) {  /* 1-4 freeze, copy, model, capture */
+        struct stage stage;
+        stage_open(&stage, heap);                          /* 6 reach, best paths */
+        history_add(&history, &stage, planned);            /* 7 the path tree, which is kept */
+        bool enough = false, concluded = watch->taken >= WATCH_LEAST;
+        if (concluded) {
+            conclude(&stage, &history, arena, out);        /* 6-9 dominators, growth, diagnosis */
+            enough = diagnosis_is_certain(out, watch->seconds);
+        }
+        more = !enough && watch_wait(watch);
+        if (!more && !concluded)
+            conclude(&stage, &history, arena, out);
+        stage_close(&stage);
+    }
+    history_deinit(&history);
+    return verdict_so_far(watch, error, arena, out);
+}

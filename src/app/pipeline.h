@@ -1,0 +1,42 @@
+/* From a target to a verdict, in order. */
+#ifndef CAULK_APP_PIPELINE_H
+#define CAULK_APP_PIPELINE_H
+
+#include "app/watch.h"
+#include "diagnosis/diagnosis.h"
+
+/* What is kept of all snapshots: an observation each. */
+struct history {
+    struct arena arena;
+    struct observation *observations;
+    double *pause_ms;
+    double first_taken_at;
+    size_t count;
+};
+
+/* One snapshot and what was computed of it; gone before the next one is taken. */
+struct stage {
+    struct arena arena;
+    struct heap *heap;
+    struct reach reach;
+    struct paths paths;
+    struct dominators dominators;
+    bool has_dominators;
+};
+
+/* Computes what every command needs of a heap: reach and best paths. Owns `heap` from now on. */
+void stage_open(struct stage *stage, struct heap *heap);
+void stage_find_dominators(struct stage *stage);
+void stage_close(struct stage *stage);
+
+/* One snapshot for the commands that look at one: opened, with dominators. */
+struct error *stage_open_target(struct stage *stage, const char *word, bool pause);
+
+/* Folds the stage's heap into one more observation. `capacity` is the most there will be. */
+void history_add(struct history *history, const struct stage *stage, size_t capacity);
+void history_deinit(struct history *history);
+
+/* Watches to the end; the verdict lives in `arena`. */
+struct error *pipeline_leaks(struct watch *watch, struct arena *arena, struct verdict *out);
+
+#endif

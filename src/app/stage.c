@@ -1,0 +1,80 @@
+/* One snapshot and what is computed of it, and what is kept of it when it goes. */
+#include "app/pipeline.h"
+
+void stage_open(struct stage *stage, struct heap *heap) {
+    *stage = (struct stage){.heap = heap};
+    reach_compute(&heap->graph, &stage->arena, &stage->reach);
+    paths_compute(&heap->graph, &stage->reach, &stage->arena, &stage->paths);
+}
+
+void stage_find_dominators(struct stage *stage) {
+    if (!stage->has_dominators)
+        dominators_compute(&stage->heap->graph, &stage->reach, DOMINATORS_AUTOMATIC, &stage->arena,
+                           &stage->dominators);
+    stage->has_dominators = true;
+}
+
+void stage_close(struct stage *stage) {
+    heap_close(stage->heap);
+    arena_deinit(&stage->arena);
+    *stage = (struct stage){0};
+}
+
+struct error *stage_open_target(struct stage *stage, const char *word, bool pause) {
+    struct target target;
+    struct heap *heap;
+    struct progress progress;
+    TRY(target_from_word(word, pause, &target));
+    TRY(target_open(&target, &heap));
+    progress_open(&progress);
+    stage_open(stage, heap);
+    progress_show(&progress, "caulk: who holds what in %u objects", heap->graph.node_count);
+    stage_find_dominators(stage);
+    progress_close(&progress);
+    return NULL;
+}
+
+static void add_permanent(const struct stage *stage, struct observation *out) {
+    const struct graph *graph = &stage->heap->graph;
+    for (node_id node = graph->synthetic_count; node < graph->node_count; node++) {
+        if (stage->reach.class_of[node] != REACH_GARBAGE || !(graph->flags[node] & NODE_PERMANENT))
+            continue;
+        out->permanent_garbage_objects++;
+        out->permanent_garbage_bytes += graph->sizes[node];
+    }
+}
+
+static void fill_totals(const struct stage *stage, struct observation *out) {
+    const struct reach *reach = &stage->reach;
+    const struct heap_facts *facts = &stage->heap->facts;
+    out->objects = reach->objects[REACH_LIVE] + reach->objects[REACH_NATIVE];
+    out->bytes = reach->bytes[REACH_LIVE] + reach->bytes[REACH_NATIVE];
+    out->native_objects = reach->objects[REACH_NATIVE];
+    out->native_bytes = reach->bytes[REACH_NATIVE];
+    out->garbage_objects = reach->objects[REACH_GARBAGE];
+    out->garbage_bytes = reach->bytes[REACH_GARBAGE];
+    out->rss = facts->rss;
+    out->anonymous = facts->anonymous;
+    out->gc_objects = facts->gc_objects;
+    memcpy(out->collections, facts->gc_collections, sizeof out->collections);
+    add_permanent(stage, out);
+}
+
+void history_add(struct history *history, const struct stage *stage, size_t capacity) {
+    const struct heap_facts *facts = &stage->heap->facts;
+    if (!history->observations) {
+        history->observations = arena_new(&history->arena, struct observation, capacity);
+        history->pause_ms = arena_new(&history->arena, double, capacity);
+        history->first_taken_at = facts->taken_at;
+    }
+    struct observation *observation = &history->observations[history->count];
+    observation->time = facts->taken_at - history->first_taken_at;
+    fill_totals(stage, observation);
+    path_tree_build(&stage->heap->graph, &stage->reach, &stage->paths, false, &history->arena, &observation->tree);
+    history->pause_ms[history->count++] = facts->pause_ms;
+}
+
+void history_deinit(struct history *history) {
+    arena_deinit(&history->arena);
+    *history = (struct history){0};
+}

@@ -1,0 +1,37 @@
+/* When to take the next snapshot, and when it is enough. */
+#ifndef CAULK_APP_WATCH_H
+#define CAULK_APP_WATCH_H
+
+#include "app/interrupt.h"
+#include "app/progress.h"
+#include "app/target.h"
+
+enum { WATCH_LEAST = 3 }; /* snapshots that a verdict about growth needs */
+
+struct watch {
+    struct target *targets; /* one live process, or as many as there are snapshots */
+    size_t target_count;
+    bool live;              /* one process, looked at again and again */
+    double seconds;         /* the window that was asked for */
+    size_t wanted, taken;
+    double started, last_started;
+    bool interrupted;
+    struct interrupt interrupt;
+    struct progress progress;
+};
+
+/* Opens a watch of one live process for `seconds`, or of the given snapshots one after another. */
+void watch_open(struct watch *watch, struct target *targets, size_t count, double seconds, size_t snapshots);
+void watch_close(struct watch *watch);
+
+/* The next snapshot, taken now. */
+struct error *watch_take(struct watch *watch, struct heap **out);
+
+/* Whether the snapshot just taken is the last that was planned. */
+bool watch_is_last(const struct watch *watch);
+
+/* Waits until the next one is due: spread evenly over what is left of the window, fewer when taking one
+ * takes longer than that. False when there is no next one, or somebody has had enough. */
+bool watch_wait(struct watch *watch);
+
+#endif
