@@ -202,16 +202,37 @@ TEST(a_class_is_named_in_the_module_that_defines_it) {
 }
 
 TEST(edges_that_explain_nothing_are_taken_last) {
-    /* Through the class, through the function's globals, through an imported module: all longer in words' worth. */
     CHECK_PATH("root -> app(module); app -namespace-> d(dict) -['a']-> a(app.A) -type-> A(type) -slot s-> x\n"
                "d -['b']-> b(app.B) -.c-> c -.d-> e -.f-> x",
                "app.b.c.d.f");
     CHECK_PATH("root -> app(module); app -namespace-> d(dict) -['f']-> f(function) -globals-> g(dict) -['v']-> x\n"
                "d -['list']-> l(list) -[]-> m(list) -[]-> n(list) -[]-> x",
                "app.list[0][0][0]");
-    CHECK_PATH("root -> app(module); app -namespace-> d(dict) -['E']-> e(app.Boom!) -slot __traceback__-> t(traceback)\n"
-               "t -slot tb_frame-> f(frame) -local buf-> x; d -['keep']-> k(app.K) -.a-> k2 -.b-> k3 -.c-> x",
-               "app.keep.a.b.c");
+    CHECK_PATH("root -> app(module) -namespace-> d(dict) -['A']-> A(type) -base __subclasses__-> B(type) -slot s-> x\n"
+               "d -['keep']-> k(app.K) -.a-> k2 -.b-> k3 -.c-> k4 -.d-> x",
+               "app.keep.a.b.c.d");
+    CHECK_PATH("root -immortal-> T=int(type) -> x; root -> t=callbacks(table) -[0]-> y -.z-> x", "<callbacks>[0].z");
+}
+
+/* Two ways to x in one module, the longer one in words that a person would rather hear. */
+#define CHECK_RATHER(better, worse, expected)                                                                \
+    CHECK_PATH("root -> app(module) -namespace-> d(dict); d -['w']-> " worse "; d -['b']-> " better, expected)
+
+TEST(bystanders_and_caches_are_named_only_if_nobody_else_is) {
+    CHECK_RATHER("k(app.K) -.a-> k2 -.b-> k3 -.c-> k4 -.d-> k5 -.e-> x",
+                 "t(traceback) -slot tb_frame-> f(frame) -local buf-> x", "app.b.a.b.c.d.e");
+    CHECK_RATHER("k(app.K) -.a-> k2 -.b-> k3 -.c-> x", "c(lru_cache) -slot cache-> x", "app.b.a.b.c");
+    CHECK_RATHER("k(app.K) -.a-> k2 -.b-> x", "m(dict) -keyobject-> x", "app.b.a.b");
+    CHECK_RATHER("k(app.K) -.a-> x", "m(dict) -['k']-> x", "app.b.a");
+    CHECK_RATHER("k(app.K) -.a-> x", "l(list) -[0]-> x", "app.b.a");
+    CHECK_RATHER("k(app.K) -.a-> k2 -.b-> x", "t(_c.Thing?) -> x", "app.b.a.b");
+}
+
+TEST(what_lives_is_not_explained_by_what_does_not) {
+    struct world world;
+    world_make(&world, "z(app.Z) -.a-> x; root -static-> y -> w -> x", "z", REACH_GARBAGE);
+    CHECK_TEXT(path_to(&world, "x"), "<C data>.<unnamed>.<unnamed>");
+    world_end(&world);
 }
 
 TEST(every_node_comes_after_its_parent_and_costs_more) {
@@ -262,4 +283,6 @@ TEST_MAIN(RUN(a_variable_is_written_as_python_writes_it); RUN(names_that_are_no_
           RUN(user_code_comes_before_library_code); RUN(an_objects_own_module_comes_before_a_strangers);
           RUN(a_module_is_reached_by_its_own_root_only);
           RUN(a_class_is_named_in_the_module_that_defines_it); RUN(edges_that_explain_nothing_are_taken_last);
+          RUN(bystanders_and_caches_are_named_only_if_nobody_else_is);
+          RUN(what_lives_is_not_explained_by_what_does_not);
           RUN(every_node_comes_after_its_parent_and_costs_more); RUN(a_long_chain_is_followed_to_its_end);)

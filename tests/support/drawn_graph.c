@@ -111,7 +111,7 @@ static enum node_role role_of_word(const char *word) {
     return ROLE_OBJECT;
 }
 
-static uint32_t add_type(struct drawer *drawer, const char *word, bool library, bool exception) {
+static uint32_t add_type(struct drawer *drawer, const char *word, bool library, uint32_t flags) {
     const char *dot = strrchr(word, '.');
     struct span name = span_from_text(dot ? dot + 1 : word);
     struct span module = dot ? (struct span){word, (size_t)(dot - word)} : SPAN("builtins");
@@ -125,8 +125,9 @@ static uint32_t add_type(struct drawer *drawer, const char *word, bool library, 
         type->flags = TYPE_COLLECTED | (library ? TYPE_LIBRARY_CODE : TYPE_USER_CODE);
     else if (type->role != ROLE_TEXT)
         type->flags = TYPE_COLLECTED;
-    if (exception)
-        type->flags |= TYPE_EXCEPTION;
+    if (flags & TYPE_FOREIGN) /* a C type, nobody's code */
+        type->flags &= ~(uint32_t)(TYPE_USER_CODE | TYPE_LIBRARY_CODE);
+    type->flags |= flags;
     return (uint32_t)drawer->types.count - 1;
 }
 
@@ -134,11 +135,11 @@ static uint32_t read_type(struct drawer *drawer) {
     bool library = *drawer->at == '~';
     drawer->at += library;
     const char *word = read_word(drawer);
-    bool exception = *drawer->at == '!';
-    drawer->at += exception;
+    uint32_t flags = *drawer->at == '!' ? TYPE_EXCEPTION : *drawer->at == '?' ? TYPE_FOREIGN : 0;
+    drawer->at += flags != 0;
     if (*drawer->at++ != ')')
         give_up(drawer, "a type without its \")\"");
-    return add_type(drawer, word, library, exception);
+    return add_type(drawer, word, library, flags);
 }
 
 static uint32_t read_flag(struct drawer *drawer) {
@@ -159,7 +160,7 @@ static uint32_t add_node(struct drawer *drawer, const char *label) {
             return i;
     struct drawn_node *node = arena_new(drawer->arena, struct drawn_node, 1);
     *node = (struct drawn_node){.label = label, .name = label, .refcount = -1};
-    node->type = add_type(drawer, strcmp(label, "root") == 0 ? "root" : "object", false, false);
+    node->type = add_type(drawer, strcmp(label, "root") == 0 ? "root" : "object", false, 0);
     node->facts = (struct node_facts){.length = -1, .bound = -1};
     *vector_push(&drawer->nodes, struct drawn_node *) = node;
     return (uint32_t)drawer->nodes.count - 1;

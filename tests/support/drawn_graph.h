@@ -24,7 +24,7 @@
  * Type: dict list tuple set frozenset deque module type function method code frame generator coroutine
  *   traceback weakref cell str bytes int float lru_cache thread activation table; anything else is a type of
  *   ROLE_OBJECT, "shop.Session" with its module, as user code; "~logging.Logger" is library code. "shop.Boom!"
- *   is an exception.
+ *   is an exception, "_lib.Thing?" a C type without a known layout.
  *
  * Arrow:
  *     ->            from the root: module, thread, interpreter table or static data, by what the node is; from a
