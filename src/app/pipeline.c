@@ -20,7 +20,10 @@ static void conclude(struct stage *stage, const struct history *history, struct 
     };
     struct arena fresh = {0};
     *out = (struct verdict){0};
-    diagnose(&evidence, &fresh, out);
+    if (history->count > 1)
+        diagnose(&evidence, &fresh, out);
+    else
+        diagnose_single(&evidence, &fresh, out);
     arena_deinit(arena); /* the verdict before this one */
     *arena = fresh;
 }

@@ -107,7 +107,7 @@ static void print_path(const struct table_path *path, FILE *out, bool colour) {
 
 void report_why_text(const struct table_why *table, FILE *out, bool colour) {
     print_snapshot(&table->snapshot, out);
-    fprintf(out, "\n%s object%s match ", words_count(table->matches).text, table->matches == 1 ? "" : "s");
+    fprintf(out, "\n%s object%s ", words_count(table->matches).text, table->matches == 1 ? " matches" : "s match");
     words_print(out, table->what);
     if (table->path_count < table->matches)
         fprintf(out, "; the %zu that retain%s most", table->path_count, table->path_count == 1 ? "s" : "");

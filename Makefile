@@ -1,0 +1,51 @@
+# The front door: every target is one line over Meson and pytest. `make` builds build/caulk.
+BUILD = build
+PYTHON = $(shell command -v /usr/bin/python3 || command -v python3)
+VENV = .cache/venv
+
+.PHONY: all demo test unit bench clean asan clang needs install
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD)
+
+$(BUILD)/build.ninja: | needs
+	@meson setup $(BUILD) >$(BUILD).log 2>&1 && mv $(BUILD).log $(BUILD)/setup.log || { cat $(BUILD).log; rm -f $(BUILD).log; exit 1; }
+
+# Only speaks, and only costs, when something is missing.
+needs:
+	@tools/install-needs build
+
+demo: all
+	@demo/run
+
+# The tests' own Python packages live in .cache/, never in the system.
+$(VENV)/done: tests/requirements.txt
+	@tools/install-needs test
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@touch $@
+
+unit: all
+	@meson test -C $(BUILD) --print-errorlogs
+
+test: unit $(VENV)/done
+	@CAULK=$(BUILD)/caulk $(VENV)/bin/python -m pytest -q tests
+
+bench: all
+	@for benchmark in bench/*.py; do [ ! -e "$$benchmark" ] || $(PYTHON) "$$benchmark" $(BUILD)/caulk || exit 1; done
+
+# The same tests with sanitizers, and with the other compiler.
+asan: | needs
+	@[ -e build-asan/build.ninja ] || meson setup build-asan -Db_sanitize=address,undefined >/dev/null
+	@meson test -C build-asan --print-errorlogs
+
+clang: | needs
+	@tools/install-needs clang
+	@[ -e build-clang/build.ninja ] || CC=clang meson setup build-clang >/dev/null
+	@meson test -C build-clang --print-errorlogs
+
+install: all
+	@meson install -C $(BUILD)
+
+clean:
+	@rm -rf $(BUILD) $(BUILD).log build-asan build-clang build-gcc .cache
