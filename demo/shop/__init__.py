@@ -1,0 +1,1 @@
+"""A small shop: a catalogue, sessions with carts, promotions, a checkout."""
