@@ -22,6 +22,7 @@ enum attempt_outcome { ATTEMPT_DONE, ATTEMPT_AGAIN, ATTEMPT_FAILED };
 struct freeze {
     int pid;
     const struct freeze_options *options;
+    double deadline;
     bool pause; /* wished, or the target cannot fork for us */
     struct injector injector;
     struct freeze_statistics statistics;
@@ -157,7 +158,7 @@ static void *attempt(void *argument) {
     struct stop stop = {.pid = freeze->pid};
     prctl(PR_SET_TIMERSLACK, 1);
     if (!attempt_stop(freeze, &stop))
-        stop_release(&stop);
+        stop_give_up(&stop, freeze->deadline);
     else if (!conditions_hold(freeze)) {
         stop_release(&stop);
         attempt_again(freeze, busy_collector);
@@ -183,13 +184,13 @@ static struct error *run_attempt(struct freeze *freeze) {
     return freeze->outcome == ATTEMPT_FAILED ? freeze->error : NULL;
 }
 
-static bool wait_for_moment(struct freeze *freeze, double deadline) {
+static bool wait_for_moment(struct freeze *freeze) {
     for (;;) {
         bool stuck = any_thread_is_stuck(freeze->pid);
         if (!stuck && conditions_hold(freeze))
             return true;
         freeze->busy = stuck ? busy_thread : busy_collector;
-        if (stop_clock() > deadline)
+        if (stop_clock() > freeze->deadline)
             return false;
         nanosleep(&(struct timespec){.tv_nsec = 300000}, NULL);
     }
@@ -197,13 +198,13 @@ static bool wait_for_moment(struct freeze *freeze, double deadline) {
 
 static struct error *freeze_run(struct freeze *freeze) {
     double seconds = freeze->options->give_up_after > 0 ? freeze->options->give_up_after : default_seconds;
-    double deadline = stop_clock() + seconds;
-    for (long rest = 1000000; wait_for_moment(freeze, deadline); rest = rest < 50000000 ? rest * 2 : rest) {
+    freeze->deadline = stop_clock() + seconds;
+    for (long rest = 1000000; wait_for_moment(freeze); rest = rest < 50000000 ? rest * 2 : rest) {
         TRY(run_attempt(freeze));
         if (freeze->outcome == ATTEMPT_DONE)
             return NULL;
         freeze->statistics.retries++;
-        if (stop_clock() > deadline)
+        if (stop_clock() > freeze->deadline)
             break;
         nanosleep(&(struct timespec){.tv_nsec = rest}, NULL);
     }

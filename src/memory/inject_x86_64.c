@@ -138,10 +138,10 @@ static bool cure(pid_t thread, registers *at) {
     return true;
 }
 
-void inject_cure(pid_t thread) {
+bool inject_cure(pid_t thread) {
     registers at;
-    if (ptrace(PTRACE_GETREGS, thread, 0, &at) == 0 && cure(thread, &at))
-        ptrace(PTRACE_SETREGS, thread, 0, &at);
+    return ptrace(PTRACE_GETREGS, thread, 0, &at) == 0 && cure(thread, &at) &&
+           ptrace(PTRACE_SETREGS, thread, 0, &at) == 0;
 }
 
 /* What the kernel would make of the registers on the way back to the program. */

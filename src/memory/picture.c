@@ -175,8 +175,8 @@ static bool collect_by(const struct stop *stop, const struct injector *injector,
     return injection_end(&injection, deadline);
 }
 
-/* 3 for a thread that sleeps, 2 for one that runs, less for the main one: as long as that is traced, ignored
- * signals of the process interrupt calls of its other threads. 0 for one that cannot be asked. */
+/* 3 for a thread that sleeps, 2 for one that runs, less for the main one: while that is traced, ignored
+ * signals of the process interrupt waits of its other threads. 0 for one that cannot be asked. */
 static int thread_rank(int pid, pid_t thread) {
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/task/%d/stat", pid, thread);

@@ -73,25 +73,19 @@ static enum stop_outcome seize(struct stop *stop, pid_t thread) {
         state = STOP_ENDED;
     }
     map_set(&stop->known, (uint64_t)thread, (uint32_t)stop->threads.count);
-    *vector_push(&stop->threads, struct stop_thread) = (struct stop_thread){thread, state};
+    *vector_push(&stop->threads, struct stop_thread) = (struct stop_thread){thread, state, false};
     return STOP_DONE;
 }
 
-/* Seizes the threads that are not known yet; seizing does not stop. The main thread comes last and is let go
- * first: as long as it is traced the kernel keeps the ignored signals of the process, for its tracer to see,
- * and they interrupt calls of other threads. */
+/* Seizes the threads that are not known yet; seizing does not stop. */
 static enum stop_outcome seize_new(struct stop *stop, DIR *tasks) {
     enum stop_outcome outcome = STOP_DONE;
-    bool main_thread = false;
     rewinddir(tasks);
     for (struct dirent *entry; outcome == STOP_DONE && (entry = readdir(tasks));) {
         pid_t thread = atoi(entry->d_name);
-        main_thread |= thread == stop->pid;
-        if (thread > 0 && thread != stop->pid && !find_thread(stop, thread))
+        if (thread > 0 && !find_thread(stop, thread))
             outcome = seize(stop, thread);
     }
-    if (outcome == STOP_DONE && main_thread && !find_thread(stop, stop->pid))
-        outcome = seize(stop, stop->pid);
     return outcome;
 }
 
@@ -178,19 +172,43 @@ enum stop_outcome stop_one(struct stop *stop, pid_t thread, double seconds) {
 }
 
 static void release(struct stop_thread *thread) {
-    if (thread->state != STOP_STANDS)
-        return;
-    inject_cure(thread->thread);
     ptrace(PTRACE_DETACH, thread->thread, 0, 0);
     thread->state = STOP_ENDED;
 }
 
+/* Of a thread that is traced the kernel keeps ignored signals too (its children that end), for the tracer to
+ * see, and they interrupt waits of other threads: those with a wait to protect go last. */
+static size_t release_stopped(struct stop *stop) {
+    struct stop_thread *threads = stop->threads.items;
+    size_t running = 0;
+    for (size_t i = 0; i < stop->threads.count; i++) {
+        running += threads[i].state == STOP_RUNS;
+        threads[i].cured = threads[i].state == STOP_STANDS && inject_cure(threads[i].thread);
+    }
+    for (int cured = 0; cured < 2; cured++)
+        for (size_t i = 0; i < stop->threads.count; i++)
+            if (threads[i].state == STOP_STANDS && threads[i].cured == cured)
+                release(&threads[i]);
+    return running;
+}
+
 void stop_release(struct stop *stop) {
-    struct stop_thread *main_thread = find_thread(stop, stop->pid);
-    if (main_thread)
-        release(main_thread);
-    for (size_t i = 0; i < stop->threads.count; i++)
-        release(&vector_items(&stop->threads, struct stop_thread)[i]);
+    release_stopped(stop);
     vector_deinit(&stop->threads);
     map_deinit(&stop->known);
+}
+
+void stop_give_up(struct stop *stop, double deadline) {
+    for (size_t running = release_stopped(stop); running;) {
+        int status;
+        pid_t found = wait_until(-1, deadline, &status);
+        if (found <= 0)
+            break;
+        struct stop_thread *thread = find_thread(stop, found);
+        if (thread && thread->state == STOP_RUNS && take_report(thread, status)) {
+            release_stopped(stop);
+            running--;
+        }
+    }
+    stop_release(stop);
 }

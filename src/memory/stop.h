@@ -24,6 +24,7 @@ enum stop_state { STOP_RUNS, STOP_STANDS, STOP_ENDED };
 struct stop_thread {
     pid_t thread;
     enum stop_state state;
+    bool cured; /* it waits again, without knowing of the stop */
 };
 
 /* All zeros but `pid` is nothing stopped. */
@@ -43,6 +44,9 @@ enum stop_outcome stop_one(struct stop *stop, pid_t thread, double seconds);
 
 /* Lets the stopped threads go on, infinite waits that the stop broke off included. */
 void stop_release(struct stop *stop);
+
+/* The same when some have not stopped: each of them is let go when it does, until `deadline`. */
+void stop_give_up(struct stop *stop, double deadline);
 
 /* Waits for a report of `thread` until `deadline`; false if there is none. */
 bool stop_wait(pid_t thread, double deadline, int *status_out);
