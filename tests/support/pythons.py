@@ -1,0 +1,86 @@
+"""Which Pythons this machine has, and a virtual environment for each with what the target programs import."""
+import fcntl
+import glob
+import os
+import shutil
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CACHE = os.path.join(ROOT, ".cache")
+MINORS = ("3.11", "3.12", "3.13")
+PROGRAM_REQUIREMENTS = os.path.join(ROOT, "tests", "requirements-programs.txt")
+
+
+def version_of(executable):
+    """"3.11.7", or None if `executable` is no working default build of CPython."""
+    code = ("import sys, sysconfig; ok = sys.implementation.name == 'cpython' and not "
+            "sysconfig.get_config_var('Py_GIL_DISABLED'); print(sys.version.split()[0] if ok else '')")
+    try:
+        out = subprocess.run([executable, "-c", code], capture_output=True, text=True, timeout=30).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return out.strip() or None
+
+
+def candidates(minor):
+    """Paths that may be a Python of this minor version, the best first."""
+    if os.environ.get("CAULK_PYTHON_" + minor.replace(".", "_")):
+        yield os.environ["CAULK_PYTHON_" + minor.replace(".", "_")]
+    pyenv = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
+    yield from sorted(glob.glob("%s/versions/%s.*/bin/python3" % (pyenv, minor)), reverse=True)
+    yield "/usr/local/bin/python" + minor
+    yield "/usr/bin/python" + minor
+    yield "/usr/bin/python3"
+    yield sys.executable
+
+
+def find(minor):
+    """The executable of a Python of this minor version, or None."""
+    for path in candidates(minor):
+        if os.path.exists(path):
+            version = version_of(path)
+            if version and version.split(".")[:2] == minor.split("."):
+                return path
+    return None
+
+
+def environment(executable, requirements, name):
+    """Python of the environment `name`, made if it is not there yet. A failure is raised in plain words."""
+    folder = os.path.join(CACHE, name)
+    python = os.path.join(folder, "bin", "python")
+    with open(requirements) as stream:
+        wanted = stream.read() + "\n# made from " + os.path.realpath(executable) + "\n"
+    os.makedirs(CACHE, exist_ok=True)
+    with open(os.path.join(CACHE, name + ".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        stamp = os.path.join(folder, "installed.txt")
+        if not (os.path.exists(stamp) and open(stamp).read() == wanted):
+            _make(executable, requirements, folder)
+            with open(stamp, "w") as stream:
+                stream.write(wanted)
+    return python
+
+
+def _make(executable, requirements, folder):
+    shutil.rmtree(folder, ignore_errors=True)
+    for command in (
+        [executable, "-m", "venv", folder],
+        [os.path.join(folder, "bin", "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+         "--only-binary", ":all:", "-r", requirements],
+    ):
+        result = subprocess.run(command, capture_output=True, text=True, timeout=600)
+        if result.returncode:
+            raise RuntimeError("%s: %s" % (" ".join(command), result.stderr.strip().splitlines()[-1:]))
+
+
+def with_programs(executable):
+    """The environment of this Python that has Flask, SQLAlchemy and gunicorn."""
+    minor = ".".join(version_of(executable).split(".")[:2])
+    return environment(executable, PROGRAM_REQUIREMENTS, "python-" + minor)
+
+
+if __name__ == "__main__":
+    for minor in sys.argv[1:] or MINORS:
+        found = find(minor)
+        print(minor, found, with_programs(found) if found else "missing")
