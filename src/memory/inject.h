@@ -49,6 +49,9 @@ bool injection_call(struct injection *injection, long number, const uint64_t arg
 /* Stops the thread where the kernel begins interrupted calls again, and gives it what it had. */
 bool injection_end(struct injection *injection, double deadline);
 
+/* Whether the system call of this number is one that a stop breaks off with EINTR. */
+bool inject_is_fragile(long number);
+
 /* Some waits without end fail with EINTR by any stop: begins such a one again, unless a signal is the reason.
  * True if there was one. */
 bool inject_cure(pid_t thread);

@@ -105,6 +105,15 @@ static bool waits_without_end(const registers *at) {
     }
 }
 
+bool inject_is_fragile(long number) {
+    static const long fragile[] = {SYS_epoll_wait, SYS_epoll_pwait,     SYS_epoll_pwait2,
+                                   SYS_semop,      SYS_semtimedop, SYS_rt_sigtimedwait};
+    for (size_t i = 0; i < sizeof fragile / sizeof *fragile; i++)
+        if (fragile[i] == number)
+            return true;
+    return false;
+}
+
 static uint64_t handled_signals(pid_t thread) {
     char path[64], status[8192];
     snprintf(path, sizeof path, "/proc/%d/status", thread);

@@ -77,16 +77,29 @@ static enum stop_outcome seize(struct stop *stop, pid_t thread) {
     return STOP_DONE;
 }
 
-/* Seizes the threads that are not known yet; seizing does not stop. */
-static enum stop_outcome seize_new(struct stop *stop, DIR *tasks) {
+static bool is_fragile(const struct stop *stop, pid_t thread) {
+    char path[64], text[256];
+    snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", stop->pid, thread);
+    return proc_read(path, sizeof text, text) > 0 && inject_is_fragile(atol(text));
+}
+
+static enum stop_outcome seize_some(struct stop *stop, DIR *tasks, bool only_fragile) {
     enum stop_outcome outcome = STOP_DONE;
     rewinddir(tasks);
     for (struct dirent *entry; outcome == STOP_DONE && (entry = readdir(tasks));) {
         pid_t thread = atoi(entry->d_name);
-        if (thread > 0 && !find_thread(stop, thread))
+        if (thread > 0 && !find_thread(stop, thread) && (!only_fragile || is_fragile(stop, thread)))
             outcome = seize(stop, thread);
     }
     return outcome;
+}
+
+/* Seizes the threads that are not known yet; seizing does not stop. Of a thread that is traced the kernel
+ * keeps ignored signals too (its children that end), for the tracer to see, and they interrupt the waits of
+ * others: those with a wait to protect come first here and last when all are let go. */
+static enum stop_outcome seize_new(struct stop *stop, DIR *tasks) {
+    enum stop_outcome outcome = stop->threads.count == 0 ? seize_some(stop, tasks, true) : STOP_DONE;
+    return outcome == STOP_DONE ? seize_some(stop, tasks, false) : outcome;
 }
 
 static size_t interrupt_from(struct stop *stop, size_t first) {
@@ -176,8 +189,7 @@ static void release(struct stop_thread *thread) {
     thread->state = STOP_ENDED;
 }
 
-/* Of a thread that is traced the kernel keeps ignored signals too (its children that end), for the tracer to
- * see, and they interrupt waits of other threads: those with a wait to protect go last. */
+/* Threads with a wait to protect go last, as they came first. */
 static size_t release_stopped(struct stop *stop) {
     struct stop_thread *threads = stop->threads.items;
     size_t running = 0;
