@@ -49,13 +49,15 @@ static struct series_trend judge(const struct growth_work *work, const double *v
     return trend;
 }
 
-/* Whether a node grows from within. It must have been there from the first third on (a path that only just came
- * up may have taken over from another one), and more of its kind must not be the reason. */
+/* Whether a node grows from within. It must have been there from the first third on and have grown since (a path
+ * that came up lately may have taken over from another one), and more of its kind must not be the reason. */
 static bool is_branch(const struct growth_work *work, uint32_t node, const struct node_series *series) {
     size_t from = work->count / 3, last = work->count - 1;
     for (size_t i = from; i <= last; i++)
         if (series->own[i] < 1)
             return false;
+    if (series->bytes[last] - series->bytes[from] < work->least_bytes / 2)
+        return false;
     double risen = series->own[last] - series->own[from];
     if (work->last->nodes[node].single || risen < 1)
         return true;

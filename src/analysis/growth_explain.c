@@ -67,13 +67,20 @@ static void sum_types(struct growth_work *work, const struct path_tree *tree, ui
     arena_deinit(&scratch);
 }
 
+static int compare_spans(struct span a, struct span b) {
+    size_t common = a.length < b.length ? a.length : b.length;
+    int order = common ? memcmp(a.data, b.data, common) : 0;
+    return order ? order : (a.length > b.length) - (a.length < b.length);
+}
+
 static int compare_rows(const void *left, const void *right) {
     const struct type_row *a = left, *b = right;
     if (a->bytes != b->bytes)
         return a->bytes < b->bytes ? 1 : -1;
     if (a->count != b->count)
         return a->count < b->count ? 1 : -1;
-    return a->type < b->type ? -1 : a->type > b->type;
+    int by_name = compare_spans(a->type->name, b->type->name);
+    return by_name ? by_name : compare_spans(a->type->module, b->type->module);
 }
 
 static void keep_most_grown(struct growth_work *work, struct type_rows *rows, struct growth_holder *holder) {

@@ -68,12 +68,34 @@ static bool floor_rises(const struct series *series) {
     return true;
 }
 
+/* The median of all slopes among `count` points from `from` on, or of those between neighbours only. */
+static double median_slope(const struct series *series, size_t from, size_t count, bool neighbours, double *slopes) {
+    size_t made = 0;
+    if (!neighbours)
+        return median_of_sorted(slopes, sort_slopes(series->time + from, series->value + from, count, slopes));
+    for (size_t i = from + 1; i < from + count; i++)
+        if (series->time[i] > series->time[i - 1])
+            slopes[made++] = (series->value[i] - series->value[i - 1]) / (series->time[i] - series->time[i - 1]);
+    qsort(slopes, made, sizeof *slopes, compare_doubles);
+    return median_of_sorted(slopes, made);
+}
+
+/* In a handful of points one jump is in half of all pairs: their neighbours must agree that it slows down. */
 static bool slows_down(const struct series *series, double *slopes) {
     size_t half = (series->count + 1) / 2, from = series->count / 2;
-    size_t made = sort_slopes(series->time, series->value, half, slopes);
-    double first = median_of_sorted(slopes, made);
-    made = sort_slopes(series->time + from, series->value + from, series->count - from, slopes);
-    return median_of_sorted(slopes, made) < first / 2;
+    for (int neighbours = 0; neighbours <= (series->count < MOST_BLOCKS * 2); neighbours++) {
+        double first = median_slope(series, 0, half, neighbours, slopes);
+        if (median_slope(series, from, half, neighbours, slopes) >= first / 2)
+            return false;
+    }
+    return true;
+}
+
+/* A short series that rests at its end has no further points to show that it does. */
+static bool rises_at_end(const struct series *series) {
+    size_t last = series->count - 1;
+    return series->count < LEAST_FOR_INTERVAL || series->count >= MOST_BLOCKS * 2 ||
+           series->value[last] > series->value[last - 2];
 }
 
 struct range {
@@ -112,7 +134,7 @@ static enum series_verdict judge(const struct series *series, double noise, cons
     if (range.peak <= noise)
         return SERIES_FLAT;
     bool slower = slows_down(series, room);
-    if (rise > noise && trend->low > 0 && !slower && floor_rises(series))
+    if (rise > noise && trend->low > 0 && !slower && floor_rises(series) && rises_at_end(series))
         return SERIES_GROWS;
     double trend_rise = trend->slope * (series->time[last] - series->time[0]);
     if (range.fall >= range.peak / 2) {
