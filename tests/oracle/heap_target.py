@@ -1,0 +1,119 @@
+"""A heap of everything, standing still, that tells the truth about itself when asked.
+
+Prints "ready PID", then obeys lines on standard input:
+    dump PATH    writes the oracle to PATH and prints "dumped"
+    quit
+The collector is off and every thread sleeps, so the heap is the same whenever a picture of it is taken; what the dump itself
+makes comes after its list of all objects and is never in it. The oracle is a file of packed records:
+    "O" id size referents-count flags name-length name [referent ids]      flags: 1 collected, 2 heap type, 4 split attributes
+All numbers are unsigned 64-bit but the two lengths, which are 32-bit; see read_oracle in oracle.py.
+"""
+import gc
+import os
+import struct
+import sys
+import threading
+
+HEADER = struct.Struct("<QQIII")
+MANAGED_DICT = 1 << 4
+HEAP_TYPE = 1 << 9
+COLLECTED, IS_HEAP_TYPE, SPLIT = 1, 2, 4
+
+MODULES = """abc argparse array ast asyncio atexit base64 binascii bisect bz2 calendar cmath codecs collections
+colorsys concurrent.futures configparser contextlib contextvars copy csv ctypes dataclasses datetime decimal difflib dis
+doctest email email.mime.text enum errno fileinput filecmp fnmatch fractions ftplib functools getopt getpass gettext
+glob graphlib gzip hashlib heapq hmac html html.parser http.client http.cookies http.server imaplib importlib.metadata
+inspect io ipaddress itertools json keyword linecache locale logging logging.config logging.handlers lzma mailbox
+math mimetypes mmap multiprocessing netrc numbers operator optparse pathlib pdb pickle pickletools pkgutil platform plistlib
+poplib pprint profile pstats queue quopri random re reprlib resource sched secrets select selectors shelve shlex signal
+smtplib socket socketserver sqlite3 ssl stat statistics string stringprep struct subprocess symtable sysconfig tabnanny tarfile
+tempfile textwrap threading timeit token tokenize trace traceback tracemalloc types typing unicodedata unittest unittest.mock urllib.parse
+urllib.request uuid venv warnings wave weakref webbrowser wsgiref.simple_server xml.dom.minidom xml.etree.ElementTree xmlrpc.client
+zipapp zipfile zlib zoneinfo""".split()
+
+
+def import_modules():
+    """How many of the modules could be imported."""
+    import importlib
+    import warnings
+    warnings.simplefilter("ignore")
+    imported = 0
+    for name in MODULES + ["flask", "sqlalchemy.orm"]:
+        try:
+            importlib.import_module(name)
+            imported += 1
+        except ImportError:
+            pass
+    return imported
+
+
+def main():
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    imported = import_modules()
+    import exotic
+    keep = exotic.build()
+    gc.collect()
+    gc.collect()
+    gc.disable()
+    if "--freeze" in sys.argv:
+        gc.freeze()
+    os.write(1, b"ready %d %d\n" % (os.getpid(), imported))
+    obey(keep)
+
+
+def obey(keep):
+    """Waits for commands. Nothing that the collector tracks is made here before the list of all objects is taken."""
+    while True:
+        command = os.read(0, 4096)
+        if not command.startswith(b"dump "):
+            os._exit(0)
+        objects = gc.get_objects()
+        dump(objects, command[5:].strip())
+        os.write(1, b"dumped\n")
+
+
+def dump(objects, path):
+    """Writes the oracle of `objects` and of all that can be reached from them without the collector knowing it."""
+    mine = {id(objects)}
+    known = set(map(id, objects))
+    with open(path, "wb", buffering=1 << 20) as stream:
+        pending = []
+        for one in objects:
+            write_record(stream, one, COLLECTED, known, mine, pending)
+        while pending:
+            write_record(stream, pending.pop(), 0, known, mine, pending)
+
+
+def write_record(stream, one, flags, known, mine, pending):
+    """One record; referents that nobody has seen yet are put on `pending`, which keeps them alive until then."""
+    kind = type(one)
+    if kind.__flags__ & HEAP_TYPE:
+        flags |= IS_HEAP_TYPE
+    if kind.__flags__ & MANAGED_DICT:
+        flags |= SPLIT
+    targets = []
+    for referent in gc.get_referents(one):
+        address = id(referent)
+        if address in mine:
+            continue
+        targets.append(address)
+        if address not in known:
+            known.add(address)
+            pending.append(referent)
+    name = full_name(kind).encode()
+    try:
+        size = sys.getsizeof(one)
+    except Exception:
+        size = 0
+    stream.write(b"O" + HEADER.pack(id(one), size, len(targets), flags, len(name)))
+    stream.write(name)
+    stream.write(struct.pack("<%dQ" % len(targets), *targets))
+
+
+def full_name(kind):
+    module = type.__dict__["__module__"].__get__(kind)
+    return "%s.%s" % (module, type.__dict__["__qualname__"].__get__(kind)) if isinstance(module, str) else kind.__name__
+
+
+if __name__ == "__main__":
+    main()

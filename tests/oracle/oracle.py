@@ -1,0 +1,253 @@
+"""Compare the graph that caulk captured of a process with what the process says of itself."""
+import collections
+import struct
+import subprocess
+
+HEADER = struct.Struct("<QQIII")
+COLLECTED, HEAP_TYPE, SPLIT = 1, 2, 4                       # flags of a record, see heap_target.py
+NODE_COLLECTED, NODE_PERMANENT, NODE_IMMORTAL, NODE_FAULT = 1, 2, 4, 8   # enum node_flags, src/graph/graph.h
+EDGE_KINDS = ("slot type attribute namespace key key-object index cell local globals base module thread frame "
+              "interpreter static immortal").split()        # enum edge_kind
+GC_HEADER = 16
+
+
+class Record:
+    __slots__ = ("size", "flags", "type", "targets")
+
+    def __init__(self, size, flags, kind, targets):
+        self.size, self.flags, self.type, self.targets = size, flags, kind, targets
+
+
+def read_oracle(path):
+    """{id: Record} of a file that heap_target.py wrote."""
+    with open(path, "rb") as stream:
+        data = stream.read()
+    records, position, names = {}, 0, {}
+    while position < len(data):
+        assert data[position:position + 1] == b"O", "broken oracle at %d" % position
+        address, size, count, flags, length = HEADER.unpack_from(data, position + 1)
+        position += 1 + HEADER.size
+        name = data[position:position + length].decode()
+        position += length
+        targets = struct.unpack_from("<%dQ" % count, data, position)
+        position += 8 * count
+        records[address] = Record(size, flags, names.setdefault(name, name), targets)
+    return records
+
+
+class Node:
+    __slots__ = ("size", "refcount", "in_edges", "flags", "type", "edges")
+
+    def __init__(self, size, refcount, in_edges, flags, kind):
+        self.size, self.refcount, self.in_edges, self.flags, self.type = size, refcount, in_edges, flags, kind
+        self.edges = {}  # target -> kind of the first edge to it
+
+
+def read_graph(dump_graph, pid):
+    """{address: Node} from the lines "N address size refcount in_edges flags type" and "E source target kind"."""
+    done = subprocess.run([dump_graph, str(pid)], capture_output=True, text=True, errors="replace", timeout=300)
+    if done.returncode:
+        raise AssertionError("%s %d: status %d: %s" % (dump_graph, pid, done.returncode, done.stderr[-2000:]))
+    nodes, names = {}, {}
+    for line in done.stdout.splitlines():
+        if line.startswith("N "):
+            _, address, size, refcount, in_edges, flags, kind = line.split(" ", 6)
+            if number(address):
+                nodes[number(address)] = Node(int(size), int(refcount), int(in_edges), int(flags), names.setdefault(kind, kind))
+    for line in done.stdout.splitlines():
+        if line.startswith("E "):
+            _, source, target, kind = line.split(" ")
+            node = nodes.get(number(source))
+            if node is not None:
+                node.edges.setdefault(number(target), int(kind))
+    return nodes
+
+
+def number(word):
+    return int(word, 0)
+
+
+class Table:
+    """Counts by key, the most frequent first."""
+
+    def __init__(self, title, columns):
+        self.title, self.columns, self.counts, self.examples = title, columns, collections.Counter(), {}
+
+    def add(self, key, example=None):
+        self.counts[key] += 1
+        if example is not None:
+            self.examples.setdefault(key, example)
+
+    def total(self):
+        return sum(self.counts.values())
+
+    def __str__(self):
+        lines = ["%s: %d" % (self.title, self.total())]
+        if self.counts:
+            lines.append("    %8s  %s" % ("count", self.columns))
+        for key, count in self.counts.most_common(40):
+            example = self.examples.get(key)
+            words = key if isinstance(key, str) else "  ".join(str(word) for word in key)
+            lines.append("    %8d  %s%s" % (count, words, "   e.g. %s" % example if example else ""))
+        if len(self.counts) > 40:
+            lines.append("    ... and %d rows more" % (len(self.counts) - 40))
+        return "\n".join(lines)
+
+
+class Report:
+    """All comparisons of one heap; `figures` are shares from 0 to 1, `tables` say what is wrong."""
+
+    def __init__(self, records, nodes):
+        self.records, self.nodes, self.figures, self.tables = records, nodes, {}, []
+        self.collected = {address for address, record in records.items() if record.flags & COLLECTED}
+        self.compare_objects()
+        self.compare_edges()
+        self.compare_refcounts()
+        self.compare_sizes()
+
+    def table(self, title, columns):
+        self.tables.append(Table(title, columns))
+        return self.tables[-1]
+
+    def type_of(self, address):
+        record = self.records.get(address)
+        if record:
+            return record.type
+        node = self.nodes.get(address)
+        return node.type + "*" if node else "?"
+
+    def compare_objects(self):
+        """The objects that the collector lists, exactly."""
+        ours = {address for address, node in self.nodes.items() if node.flags & NODE_COLLECTED}
+        missing, extra = self.table("collected objects missing", "type"), self.table("objects that gc does not list", "type")
+        for address in self.collected - ours:
+            missing.add(self.type_of(address), hex(address))
+        for address in ours - self.collected:
+            extra.add(self.type_of(address), hex(address))
+        self.figures["objects in gc"] = len(self.collected)
+        self.figures["objects in graph"] = len(ours)
+        wrong = self.table("objects of another type", "gc says, graph says")
+        for address in self.collected & ours:
+            if self.records[address].type.rpartition(".")[2] != self.nodes[address].type.rpartition(".")[2]:
+                wrong.add((self.records[address].type, self.nodes[address].type), hex(address))
+        self.figures["wrong types"] = wrong.total() / max(1, len(ours))
+
+    def compare_edges(self):
+        """The references of collected objects, as sets of (source, target)."""
+        missing = self.table("references missing", "source type -> target type")
+        false = self.table("references that gc does not visit", "source type -> target type (kind)")
+        excused = self.table("... of them, held by C code that tp_traverse skips with reason", "reason")
+        expected = found = claimed = 0
+        for address in self.collected:
+            record, node = self.records[address], self.nodes.get(address)
+            targets = set(record.targets)
+            expected += len(targets)
+            if node is None:
+                continue
+            ours = set(node.edges)
+            if "lru_cache_wrapper" in record.type:
+                ours |= self.through_links(node)
+            found += len(targets & ours)
+            for target in targets - ours:
+                missing.add("%s -> %s" % (record.type, self.type_of(target)), hex(address))
+            for target, kind in node.edges.items():
+                if target not in targets:
+                    reason = self.excuse(record, target, kind)
+                    if reason:
+                        excused.add(reason, hex(address))
+                        continue
+                    false.add("%s -> %s (%s)" % (record.type, self.type_of(target), EDGE_KINDS[kind]), hex(address))
+                claimed += 1
+        self.figures["references in gc"] = expected
+        self.figures["recall"] = found / max(1, expected)
+        self.figures["precision"] = (claimed - false.total()) / max(1, claimed)
+
+    def through_links(self, node):
+        """functools' lru_cache visits what its list nodes hold as if it were its own; we keep the nodes."""
+        reached, pending, seen = set(), list(node.edges), set()
+        while pending:
+            address = pending.pop()
+            if address in seen or address not in self.nodes:
+                continue
+            seen.add(address)
+            if "lru_list_elem" in self.nodes[address].type:
+                reached.update(self.nodes[address].edges)
+                pending.extend(self.nodes[address].edges)
+        return reached
+
+    def excuse(self, record, target, kind):
+        """Why an edge is right though tp_traverse does not visit it; None if there is no reason known.
+
+        Only strong references that cannot be part of a cycle are skipped by CPython on purpose: names, code
+        and buffers."""
+        node = self.nodes.get(target)
+        if node is None:
+            return None
+        if record.type == "builtins.type" or "type" in self.nodes_role(record):
+            if node.type in ("builtins.str", "builtins.tuple", "builtins.dict") or kind == EDGE_KINDS.index("base"):
+                return "a type's name, slot names, subclasses (type_traverse)"
+        if record.type.endswith("descriptor") and node.type == "builtins.str":
+            return "a descriptor's name (descr_traverse)"
+        if node.type in ("builtins.str", "builtins.bytes", "builtins.int") and not node.flags & NODE_COLLECTED \
+                and record.type.startswith(("_io.", "builtins.enumerate", "itertools.", "re.", "_pickle.", "_struct.", "functools.",
+                                            "_elementtree.", "_asyncio.", "sqlite3.", "_sre.", "_queue.", "_csv.")):
+            return "text, bytes or number in a C structure: cannot be part of a cycle"
+        return None
+
+    @staticmethod
+    def nodes_role(record):
+        return ("type",) if record.type.rpartition(".")[2] in ("type", "ABCMeta", "EnumType", "EnumMeta", "Meta") else ()
+
+    def compare_refcounts(self):
+        """References found to an object against its own count of them."""
+        wrong = self.table("reference count above references found (a holder unseen)", "type, difference")
+        below = self.table("reference count below references found (a false reference)", "type, difference")
+        checked = 0
+        for address, node in self.nodes.items():
+            if node.flags & (NODE_IMMORTAL | NODE_FAULT):
+                continue
+            checked += 1
+            difference = node.refcount - node.in_edges
+            if difference:
+                (wrong if difference > 0 else below).add((node.type, min(difference, 9) if difference > 0 else max(difference, -9)), hex(address))
+        self.figures["counts checked"] = checked
+        self.figures["counts right"] = 1 - (wrong.total() + below.total()) / max(1, checked)
+
+    def compare_sizes(self):
+        """Our sizes against sys.getsizeof, which counts the header of the collector too."""
+        wrong, leaf = self.table("sizes of collected objects", "type, ours - theirs"), self.table("sizes of other objects", "type, ours - theirs")
+        seen = collections.Counter()
+        for address, record in self.records.items():
+            node = self.nodes.get(address)
+            if node is None:
+                continue
+            collected = bool(record.flags & COLLECTED)
+            seen[collected] += 1
+            difference = node.size - record.size
+            if difference and not is_size_of_values(difference, record):
+                (wrong if collected else leaf).add((record.type, difference), hex(address))
+        self.figures["sizes right, collected"] = 1 - wrong.total() / max(1, seen[True])
+        self.figures["sizes right, others"] = 1 - leaf.total() / max(1, seen[False])
+        self.figures["others found"] = seen[False] / max(1, len(self.records) - len(self.collected))
+        self.wrong_sizes = wrong
+
+    def __str__(self):
+        lines = ["%-26s %s" % (name, "%.4f %%" % (100 * value) if isinstance(value, float) else value)
+                 for name, value in self.figures.items()]
+        return "\n".join(lines + [str(table) for table in self.tables if table.counts])
+
+
+def is_size_of_values(difference, record):
+    """Whether it is the block of attribute values of an instance, which 3.11 and 3.12 allocate apart from it and do not
+    count: one word per attribute of the class (at most 30) after a prefix of as many bytes and two, in whole words."""
+    if not record.flags & SPLIT:
+        return False
+    return any(difference == 8 * room + (room + 2 + 7) // 8 * 8 for room in range(1, 31))
+
+
+def compare(target, dump_graph, path):
+    """The report of a running heap_target: first the picture, then what the program itself says."""
+    nodes = read_graph(dump_graph, target.pid)
+    target.send("dump %s" % path)
+    target.wait_line("dumped", 120)
+    return Report(read_oracle(path), nodes)

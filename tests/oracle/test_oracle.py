@@ -1,0 +1,65 @@
+"""The graph of a real heap against what the process itself says of it: objects, references, counts, sizes."""
+import os
+
+import oracle
+import pytest
+import target as targets
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+@pytest.fixture(scope="module")
+def report(python_with_programs, dump_graph, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("oracle")
+    target = targets.Target([python_with_programs, os.path.join(HERE, "heap_target.py")], str(folder / "stderr"))
+    try:
+        return oracle.compare(target, dump_graph, str(folder / "oracle.bin"))
+    finally:
+        target.stop()
+
+
+def test_objects_are_exactly_those_of_the_collector(report):
+    assert report.figures["objects in gc"] > 50000
+    assert report.figures["objects in graph"] == report.figures["objects in gc"], report
+    assert not report.tables[0].counts and not report.tables[1].counts, report
+
+
+def test_types_are_right(report):
+    assert report.figures["wrong types"] == 0, report.tables[2]
+
+
+def test_references_are_found(report):
+    assert report.figures["recall"] >= 0.995, report
+
+
+def test_references_are_true(report):
+    assert report.figures["precision"] >= 0.99, report
+
+
+def test_reference_counts_add_up(report):
+    assert report.figures["counts checked"] > 100000
+    assert report.figures["counts right"] >= 0.98, report
+
+
+EXACT = ("list dict tuple set frozenset function cell method builtin_function_or_method module property classmethod staticmethod "
+         "generator coroutine traceback weakref partial deque OrderedDict defaultdict Counter Plain Slots SlotsAndDict DictChild "
+         "str bytes int float complex bool bytearray array memoryview Decimal datetime date").split()
+
+
+def test_sizes_are_exact(report):
+    assert report.figures["sizes right, collected"] >= 0.99, report
+    assert report.figures["sizes right, others"] >= 0.99, report
+    assert report.figures["others found"] >= 0.99, report
+    wrong = {key: count for table in report.tables if table.title.startswith("sizes") for key, count in table.counts.items()
+             if key[0].rpartition(".")[2] in EXACT}
+    assert not wrong, "(type, ours - theirs): count %s" % wrong
+
+
+def test_frozen_objects_are_seen(python, dump_graph, target):
+    """gc.freeze() hides every object from gc.get_objects(), but not from us."""
+    frozen = target([python, os.path.join(HERE, "heap_target.py"), "--freeze"])
+    nodes = oracle.read_graph(dump_graph, frozen.pid).values()
+    permanent = [node for node in nodes if node.flags & oracle.NODE_PERMANENT]
+    assert len(permanent) > 30000
+    assert all(node.flags & oracle.NODE_COLLECTED for node in permanent)
+    assert sum(node.type.endswith(".Plain") for node in permanent) > 2000
