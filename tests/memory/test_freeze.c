@@ -7,13 +7,32 @@
 #include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+static int calls_to_live; /* of ptrace, then comes SIGKILL; 0 is for ever */
+
+/* Stands before the one of the C library. */
+long ptrace(enum __ptrace_request request, ...) {
+    va_list arguments;
+    va_start(arguments, request);
+    pid_t pid = va_arg(arguments, pid_t);
+    void *address = va_arg(arguments, void *), *data = va_arg(arguments, void *);
+    va_end(arguments);
+    long result = syscall(SYS_ptrace, (long)request, (long)pid, address, data);
+    int number = errno;
+    if (calls_to_live && --calls_to_live == 0)
+        kill(getpid(), SIGKILL);
+    errno = number;
+    return result;
+}
 
 static void sleep_ms(long ms) {
     nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
@@ -177,6 +196,46 @@ TEST(a_killed_visitor_leaves_the_target_serving) {
     world_end(pid, world);
 }
 
+/* A visitor that is killed right after its call number `calls` of ptrace; false if it needed fewer. */
+static bool visit_and_die(pid_t pid, int calls) {
+    int status = 0;
+    pid_t visitor = fork();
+    if (visitor == 0) {
+        struct image *image = NULL;
+        calls_to_live = calls;
+        error_discard(take(pid, false, 10, &image, NULL));
+        _exit(0);
+    }
+    waitpid(visitor, &status, 0);
+    return WIFSIGNALED(status);
+}
+
+static void clear_up_after_visitors(pid_t pid) {
+    struct image *image = NULL;
+    for (int i = 0; i < 20; i++) {
+        error_discard(take(pid, false, 10, &image, NULL));
+        CHECK(image != NULL);
+        if (image)
+            memory_close(&image->memory);
+        if (count_zombies(pid) == 0)
+            return;
+    }
+    CHECK_EQUAL(wait_without_zombies(pid), 0);
+}
+
+TEST(a_visitor_may_die_after_any_step) {
+    struct world *world;
+    pid_t pid = world_start(&world);
+    int calls = 1;
+    for (; visit_and_die(pid, calls) && !check_state.test_failed; calls++)
+        CHECK_EQUAL(count_dead(world), 0);
+    CHECK(calls > 3 * WORLD_KINDS);
+    CHECK_EQUAL(count_hurt(world, false), 0);
+    clear_up_after_visitors(pid);
+    CHECK_EQUAL(count_dead(world), 0);
+    world_end(pid, world);
+}
+
 /* A child that does one thing. */
 static pid_t start_child(void (*body)(void)) {
     pid_t pid = fork();
@@ -204,6 +263,92 @@ static void wait_for_state(pid_t pid, char wanted) {
         sleep_ms(1);
     }
 }
+
+struct solitude {
+    _Atomic uint64_t rounds, wrong;
+};
+
+static struct solitude *solitude; /* shared with a child that has one thread */
+
+static void check_own_state(void) {
+    sigset_t mask;
+    stack_t stack;
+    sigprocmask(SIG_SETMASK, NULL, &mask);
+    sigaltstack(NULL, &stack);
+    bool right = sigismember(&mask, SIGUSR1) && !sigismember(&mask, SIGTERM) && !sigismember(&mask, SIGINT) &&
+                 stack.ss_flags == 0 && stack.ss_size == 1 << 16;
+    solitude->wrong += !right;
+    solitude->rounds++;
+}
+
+static void prepare_own_state(void) {
+    sigset_t mask;
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGUSR1);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
+    sigaltstack(&(stack_t){.ss_sp = malloc(1 << 16), .ss_size = 1 << 16}, NULL);
+}
+
+static void compute_alone(void) {
+    prepare_own_state();
+    for (uint64_t seed = 1;; seed = seed * 6364136223846793005u + 1) {
+        solitude->wrong += !world_vectors_hold(seed);
+        check_own_state();
+    }
+}
+
+static void sleep_alone(void) {
+    prepare_own_state();
+    for (;;) {
+        double begin = seconds();
+        int result = nanosleep(&(struct timespec){.tv_nsec = 4000000}, NULL);
+        solitude->wrong += result == 0 && seconds() - begin < 0.00399;
+        check_own_state();
+    }
+}
+
+static void serve_alone(void) {
+    int pipes[2];
+    char byte;
+    prepare_own_state();
+    if (pipe(pipes) == 0 && fork() == 0)
+        while (write(pipes[1], "x", 1) == 1)
+            sleep_ms(1);
+    for (;;) {
+        solitude->wrong += read(pipes[0], &byte, 1) != 1 || byte != 'x';
+        check_own_state();
+    }
+}
+
+static bool goes_on(void) {
+    uint64_t before = solitude->rounds;
+    for (int i = 0; i < 2000 && solitude->rounds < before + 2; i++)
+        sleep_ms(1);
+    return solitude->rounds >= before + 2;
+}
+
+/* Nobody else is there whose registers could be used. */
+static void check_alone(void (*body)(void)) {
+    solitude = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pid_t pid = start_child(body);
+    CHECK(goes_on());
+    int calls = 1;
+    for (bool more = true; more && !check_state.test_failed; calls++)
+        for (int i = 0; i < 4; i++) {
+            more = visit_and_die(pid, calls);
+            CHECK(goes_on());
+        }
+    CHECK(calls > 12);
+    clear_up_after_visitors(pid);
+    CHECK(goes_on());
+    CHECK_EQUAL(solitude->wrong, 0);
+    end_child(pid);
+    munmap(solitude, 4096);
+}
+
+TEST(a_lone_thread_that_computes_outlives_its_visitors) { check_alone(compute_alone); }
+TEST(a_lone_thread_that_sleeps_outlives_its_visitors) { check_alone(sleep_alone); }
+TEST(a_lone_thread_that_serves_outlives_its_visitors) { check_alone(serve_alone); }
 
 static void pause_forever(void) {
     for (;;)
@@ -410,4 +555,7 @@ TEST_MAIN(RUN(an_image_holds_what_was_there); RUN(a_stopped_target_stays_stopped
           RUN(a_target_that_ends_halfway_is_one_clear_error); RUN(a_picture_waits_for_its_condition);
           RUN(a_target_without_its_main_thread_is_refused_in_words); RUN(a_traced_target_is_refused);
           RUN(a_target_does_not_notice_its_pictures); RUN(a_target_does_not_notice_pauses);
-          RUN(a_killed_visitor_leaves_the_target_serving);)
+          RUN(a_killed_visitor_leaves_the_target_serving); RUN(a_visitor_may_die_after_any_step);
+          RUN(a_lone_thread_that_computes_outlives_its_visitors);
+          RUN(a_lone_thread_that_sleeps_outlives_its_visitors);
+          RUN(a_lone_thread_that_serves_outlives_its_visitors);)

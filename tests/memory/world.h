@@ -4,6 +4,7 @@
 #define CAULK_TESTS_WORLD_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -46,6 +47,9 @@ struct world {
 /* Two words of private memory that one thread changes together; `twin` never differs from `word` by more
  * than the one step that is under way. */
 extern _Atomic uint64_t world_word, world_twin;
+
+/* Computes in vector registers; false if they or their mode changed meanwhile. */
+bool world_vectors_hold(uint64_t seed);
 
 /* Starts it; the test is its parent. `world` is shared memory. Returns when all threads run. */
 pid_t world_start(struct world **world_out);
