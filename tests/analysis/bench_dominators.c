@@ -1,5 +1,6 @@
-/* How long reach and dominators take on a heap-shaped graph of the size given; run by hand. */
+/* How long reach, dominators and path trees take on a heap-shaped graph of the size given; run by hand. */
 #include "analysis/dominators.h"
+#include "analysis/path_tree.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,39 @@ static uint32_t random_below(uint32_t limit) {
 }
 
 enum { TYPES = 400 };
+
+static void name_edges(void *context, node_id source, struct edge_name *names, struct arena *arena) {
+    static const char *const words[] = {"name", "value", "items", "parent", "next", "state", "owner", "lock"};
+    const struct graph *graph = context;
+    (void)arena;
+    for (uint32_t i = 0; i < graph_out_degree(graph, source); i++)
+        names[i] = (struct edge_name){span_from_text(words[i % 8]), -1};
+}
+
+static struct span name_node(void *context, node_id node, struct arena *arena) {
+    (void)context, (void)node, (void)arena;
+    return SPAN("node");
+}
+
+/* A third each of attributes, keys and positions; the types are real ones. */
+static void add_words(struct graph *graph, struct arena *arena) {
+    struct graph_type *types = arena_new(arena, struct graph_type, TYPES);
+    uint8_t *kinds = arena_new(arena, uint8_t, graph->edge_count);
+    uint32_t *type_of = arena_new(arena, uint32_t, graph->node_count);
+    static const uint8_t some[] = {EDGE_ATTRIBUTE, EDGE_KEY, EDGE_INDEX};
+    for (uint32_t t = 0; t < TYPES; t++)
+        types[t] = (struct graph_type){span_from_text(arena_format(arena, "Type%u", t)), SPAN("shop"), ROLE_OBJECT, 0, 0};
+    types[0].role = ROLE_ROOT;
+    for (uint32_t n = 1; n < graph->node_count; n++)
+        type_of[n] = 1 + random_below(1 + random_below(TYPES - 1));
+    for (uint64_t e = 0; e < graph->edge_count; e++)
+        kinds[e] = some[random_below(3)];
+    graph->types = types;
+    graph->type_count = TYPES;
+    graph->type_of = type_of;
+    graph->out_kind = kinds;
+    graph->describe = (struct graph_describe){graph, name_edges, name_node, NULL};
+}
 
 /* A tree of containers whose children lie mostly near by, a type edge each, and a quarter of cross references. */
 static uint32_t draw_edges(uint32_t count, uint32_t *source, uint32_t *target) {
@@ -69,6 +103,7 @@ static void build(struct graph *graph, uint32_t count, struct arena *arena) {
     graph->flags = arena_new(arena, uint8_t, count);
     graph->refcounts = arena_new(arena, uint32_t, count);
     graph_build_in_edges(graph, arena);
+    add_words(graph, arena);
     arena_deinit(&scratch);
 }
 
@@ -93,6 +128,13 @@ int main(int argc, char **argv) {
         printf("reach %.3f s, dominators %.3f s (%.2f steps per node), together %.3f s; Lengauer-Tarjan %.3f s, %s; %u entries\n",
                reached - started, done - reached, (double)semi_nca.steps / count, done - started, again - done,
                same ? "same" : "DIFFERENT", reach.entry_count);
+        struct paths paths;
+        struct path_tree tree;
+        again = now();
+        paths_compute(&graph, &reach, &result, &paths);
+        double found = now();
+        path_tree_build(&graph, &reach, &paths, false, &result, &tree);
+        printf("paths %.3f s, path tree %.3f s (%u path nodes)\n", found - again, now() - found, tree.count);
         arena_deinit(&result);
     }
     arena_deinit(&arena);
