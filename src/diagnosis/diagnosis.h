@@ -23,7 +23,11 @@ struct evidence {
 /* Fills a verdict; everything in it lives in `arena`. */
 void diagnose(const struct evidence *evidence, struct arena *arena, struct verdict *out);
 
-/* Whether another snapshot could still change the answer: false ends the watch early. */
+/* Whether no further snapshot would change the answer: true may end the watch early. */
 bool diagnosis_is_certain(const struct verdict *verdict, double seconds_asked);
+
+/* What can be said of one snapshot: who holds most. Nothing is known of growth then: findings are possible at
+ * most, the outcome is inconclusive. `evidence` needs heap, reach, dominators and paths only. */
+void diagnose_single(const struct evidence *evidence, struct arena *arena, struct verdict *out);
 
 #endif
