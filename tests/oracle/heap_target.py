@@ -5,9 +5,10 @@ Prints "ready PID", then obeys lines on standard input:
     quit
 The collector is off and every thread sleeps, so the heap is the same whenever a picture of it is taken; what the dump itself
 makes comes after its list of all objects and is never in it. The oracle is a file of packed records:
-    "O" id size referents-count flags name-length name [referent ids]      flags: 1 collected, 2 heap type, 4 split attributes
+    "O" id size referents-count flags name-length name [referent ids]      flags: 1 collected, 2 heap type, 4 split attributes, 8 a type
 All numbers are unsigned 64-bit but the two lengths, which are 32-bit; see read_oracle in oracle.py.
 """
+import array
 import gc
 import os
 import struct
@@ -17,7 +18,8 @@ import threading
 HEADER = struct.Struct("<QQIII")
 MANAGED_DICT = 1 << 4
 HEAP_TYPE = 1 << 9
-COLLECTED, IS_HEAP_TYPE, SPLIT = 1, 2, 4
+TYPE_SUBCLASS = 1 << 31
+COLLECTED, IS_HEAP_TYPE, SPLIT, IS_TYPE = 1, 2, 4, 8
 
 MODULES = """abc argparse array ast asyncio atexit base64 binascii bisect bz2 calendar cmath codecs collections
 colorsys concurrent.futures configparser contextlib contextvars copy csv ctypes dataclasses datetime decimal difflib dis
@@ -91,7 +93,9 @@ def write_record(stream, one, flags, known, mine, pending):
         flags |= IS_HEAP_TYPE
     if kind.__flags__ & MANAGED_DICT:
         flags |= SPLIT
-    targets = []
+    if kind.__flags__ & TYPE_SUBCLASS:
+        flags |= IS_TYPE
+    targets = array.array("Q")
     for referent in gc.get_referents(one):
         address = id(referent)
         if address in mine:
@@ -107,7 +111,7 @@ def write_record(stream, one, flags, known, mine, pending):
         size = 0
     stream.write(b"O" + HEADER.pack(id(one), size, len(targets), flags, len(name)))
     stream.write(name)
-    stream.write(struct.pack("<%dQ" % len(targets), *targets))
+    stream.write(targets.tobytes())  # not struct.pack: each new format would enter the cache of struct, which is in the heap
 
 
 def full_name(kind):

@@ -4,11 +4,12 @@ import struct
 import subprocess
 
 HEADER = struct.Struct("<QQIII")
-COLLECTED, HEAP_TYPE, SPLIT = 1, 2, 4                       # flags of a record, see heap_target.py
+COLLECTED, HEAP_TYPE, SPLIT, IS_TYPE = 1, 2, 4, 8                       # flags of a record, see heap_target.py
 NODE_COLLECTED, NODE_PERMANENT, NODE_IMMORTAL, NODE_FAULT = 1, 2, 4, 8   # enum node_flags, src/graph/graph.h
 EDGE_KINDS = ("slot type attribute namespace key key-object index cell local globals base module thread frame "
               "interpreter static immortal").split()        # enum edge_kind
-GC_HEADER = 16
+ATOMS = {"builtins.str", "builtins.bytes", "builtins.int", "builtins.float", "builtins.bool", "builtins.code", "builtins.NoneType"}
+STATIC_COUNT = 900_000_000  # 3.11 gives objects that are part of the interpreter's data a count of about 10**9
 
 
 class Record:
@@ -176,27 +177,21 @@ class Report:
         return reached
 
     def excuse(self, record, target, kind):
-        """Why an edge is right though tp_traverse does not visit it; None if there is no reason known.
+        """Why an edge is right though tp_traverse does not visit it; None if no reason is known.
 
-        Only strong references that cannot be part of a cycle are skipped by CPython on purpose: names, code
-        and buffers."""
+        CPython skips on purpose what cannot be part of a cycle, and what is told in another way."""
         node = self.nodes.get(target)
         if node is None:
             return None
-        if record.type == "builtins.type" or "type" in self.nodes_role(record):
-            if node.type in ("builtins.str", "builtins.tuple", "builtins.dict") or kind == EDGE_KINDS.index("base"):
-                return "a type's name, slot names, subclasses (type_traverse)"
-        if record.type.endswith("descriptor") and node.type == "builtins.str":
-            return "a descriptor's name (descr_traverse)"
-        if node.type in ("builtins.str", "builtins.bytes", "builtins.int") and not node.flags & NODE_COLLECTED \
-                and record.type.startswith(("_io.", "builtins.enumerate", "itertools.", "re.", "_pickle.", "_struct.", "functools.",
-                                            "_elementtree.", "_asyncio.", "sqlite3.", "_sre.", "_queue.", "_csv.")):
-            return "text, bytes or number in a C structure: cannot be part of a cycle"
+        if node.type in ATOMS and not node.flags & NODE_COLLECTED:
+            return "%s: cannot be part of a cycle" % node.type
+        if "lru_list_elem" in node.type:
+            return "a list node of lru_cache: its contents are visited instead"
+        if record.flags & SPLIT and kind == EDGE_KINDS.index("namespace"):
+            return "the dict of an object whose values are visited themselves (PyObject_VisitManagedDict, 3.13)"
+        if record.flags & IS_TYPE and (node.type == "builtins.tuple" or kind == EDGE_KINDS.index("base")):
+            return "a type's slot names and subclasses (type_traverse)"
         return None
-
-    @staticmethod
-    def nodes_role(record):
-        return ("type",) if record.type.rpartition(".")[2] in ("type", "ABCMeta", "EnumType", "EnumMeta", "Meta") else ()
 
     def compare_refcounts(self):
         """References found to an object against its own count of them."""
@@ -204,7 +199,7 @@ class Report:
         below = self.table("reference count below references found (a false reference)", "type, difference")
         checked = 0
         for address, node in self.nodes.items():
-            if node.flags & (NODE_IMMORTAL | NODE_FAULT):
+            if node.flags & (NODE_IMMORTAL | NODE_FAULT) or node.refcount > STATIC_COUNT:
                 continue
             checked += 1
             difference = node.refcount - node.in_edges
@@ -216,6 +211,7 @@ class Report:
     def compare_sizes(self):
         """Our sizes against sys.getsizeof, which counts the header of the collector too."""
         wrong, leaf = self.table("sizes of collected objects", "type, ours - theirs"), self.table("sizes of other objects", "type, ours - theirs")
+        kinds = self.table("sizes of types", "type, ours - theirs")
         seen = collections.Counter()
         for address, record in self.records.items():
             node = self.nodes.get(address)
@@ -223,18 +219,23 @@ class Report:
                 continue
             collected = bool(record.flags & COLLECTED)
             seen[collected] += 1
-            difference = node.size - record.size
-            if difference and not is_size_of_values(difference, record):
+            difference = whole_words(node.size) - whole_words(record.size)
+            if difference and record.flags & IS_TYPE:
+                kinds.add((record.type, difference), hex(address))
+            elif difference and not is_size_of_values(difference, record):
                 (wrong if collected else leaf).add((record.type, difference), hex(address))
         self.figures["sizes right, collected"] = 1 - wrong.total() / max(1, seen[True])
         self.figures["sizes right, others"] = 1 - leaf.total() / max(1, seen[False])
         self.figures["others found"] = seen[False] / max(1, len(self.records) - len(self.collected))
-        self.wrong_sizes = wrong
 
     def __str__(self):
         lines = ["%-26s %s" % (name, "%.4f %%" % (100 * value) if isinstance(value, float) else value)
                  for name, value in self.figures.items()]
         return "\n".join(lines + [str(table) for table in self.tables if table.counts])
+
+
+def whole_words(size):
+    return (size + 7) // 8 * 8
 
 
 def is_size_of_values(difference, record):
