@@ -8,12 +8,19 @@
 
 #include <ctype.h>
 
-enum { TEXT_NAMED_FROM = 1024, WORDS_MOST = 4 << 20, LOOK_AHEAD = 8 };
+enum {
+    TEXT_NAMED_FROM = 1024, /* smaller text is told apart by type only */
+    DEEPEST = 16,           /* steps below the last single node that are told apart */
+    MOST_NODES = 1 << 20,   /* of a tree; cheap paths come first */
+    WORDS_MOST = 4 << 20,
+    LOOK_AHEAD = 8,
+};
 
 /* What only the making of a path node needs. */
 struct node_making {
     uint64_t step;
     uint32_t named_children, most_children;
+    uint32_t depth; /* steps below the last single node */
 };
 
 enum naming { NAMING_FOLDED, NAMING_ALONE, NAMING_EDGE };
@@ -104,6 +111,8 @@ static uint32_t make_node(struct builder *builder, uint32_t parent, const struct
     /* Every instance has a __dict__: that is no repetition. */
     if (step->kind != EDGE_NAMESPACE)
         node = repeated_ancestor(builder, parent, step_hash);
+    if (node == MAP_ABSENT && (making_at(builder, parent)->depth >= DEEPEST || builder->nodes.count >= MOST_NODES))
+        node = parent;
     if (node != MAP_ABSENT) {
         node_at(builder, node)->single = false;
     } else {
@@ -111,6 +120,8 @@ static uint32_t make_node(struct builder *builder, uint32_t parent, const struct
         node_at(builder, node)->kind = (uint8_t)step->kind;
         node_at(builder, node)->single = node_at(builder, parent)->single && !step->folded;
         making_at(builder, parent)->named_children += !step->folded;
+        if (!node_at(builder, node)->single)
+            making_at(builder, node)->depth = making_at(builder, parent)->depth + 1;
     }
     map_set(&builder->index, key, node);
     return node;
