@@ -126,9 +126,9 @@ static void match_address(struct stage *stage, const char *what, struct matches 
 static struct error *find_matches(struct stage *stage, const char *what, struct matches *out) {
     if (strncmp(what, "0x", 2) == 0)
         match_address(stage, what, out);
-    else
+    else if (*what)
         match_type(stage, what, out);
-    if (!out->total)
+    if (!out->total && *what)
         match_name(stage, what, out);
     if (!out->total) {
         node_id node = find_dotted(stage, what);
@@ -136,7 +136,7 @@ static struct error *find_matches(struct stage *stage, const char *what, struct 
             add_match(stage, node, out);
     }
     if (!out->total)
-        return error_create(STATUS_USAGE, "why: no type, address, module or dotted name %s in this heap", what);
+        return error_create(STATUS_USAGE, "why: no type, address, module or dotted name \"%s\" in this heap", what);
     return NULL;
 }
 
