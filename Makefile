@@ -32,7 +32,7 @@ test: unit $(VENV)/done
 	@CAULK=$(BUILD)/caulk $(VENV)/bin/python -m pytest -q tests
 
 bench: all
-	@for benchmark in bench/*.py; do [ ! -e "$$benchmark" ] || $(PYTHON) "$$benchmark" $(BUILD)/caulk || exit 1; done
+	@$(PYTHON) tests/bench/run.py $(BUILD)/caulk
 
 # The same tests with sanitizers, and with the other compiler.
 asan: | needs

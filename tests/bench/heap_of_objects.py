@@ -10,8 +10,8 @@ creation have nothing to do with each other.
 import argparse
 import gc
 import random
-import sys
-import time
+
+import answering
 
 
 class Order:
@@ -45,7 +45,7 @@ def main():
                 heap[position] = make(dice.randrange(count * 100))
         dice.shuffle(heap)
     print("ready", len(gc.get_objects()), flush=True)
-    sys.stdin.read()
+    answering.serve()
 
 
 if __name__ == "__main__":
