@@ -6,12 +6,19 @@
  * every tenth time. */
 enum { YOUNG_MOST = 100 * 1000, OLD_MOST = 10 * 1000 * 1000 };
 
+/* Only what the collector tracks is frozen; the strings and numbers that such objects keep are in no generation. */
 static bool mostly_frozen(const struct evidence *evidence) {
+    const struct graph *graph = &evidence->heap->graph;
     const struct observation *first = &evidence->observations[0];
     const struct observation *last = &evidence->observations[evidence->observation_count - 1];
-    int64_t all = (int64_t)(last->garbage_bytes - first->garbage_bytes);
-    int64_t frozen = (int64_t)(last->permanent_garbage_bytes - first->permanent_garbage_bytes);
-    return comparison_share(frozen, all) >= 0.5;
+    int64_t tracked = 0, frozen = 0;
+    for (node_id node = graph->synthetic_count; node < graph->node_count; node++) {
+        if (evidence->reach->class_of[node] != REACH_GARBAGE)
+            continue;
+        frozen += (graph->flags[node] & NODE_PERMANENT) != 0;
+        tracked += (graph->flags[node] & (NODE_PERMANENT | NODE_COLLECTED)) != 0;
+    }
+    return last->permanent_garbage_bytes > first->permanent_garbage_bytes && comparison_share(frozen, tracked) >= 0.5;
 }
 
 static bool matches_waiting(const struct candidate *candidate, struct arena *arena, struct rule_match *match) {
