@@ -1,6 +1,6 @@
 """A heap of everything, standing still, that tells the truth about itself when asked.
 
-Prints "ready PID", then obeys lines on standard input:
+Prints "ready PID MODULES FROZEN", then obeys lines on standard input:
     dump PATH    writes the oracle to PATH and prints "dumped"
     quit
 The collector is off and every thread sleeps, so the heap is the same whenever a picture of it is taken; what the dump itself
@@ -59,7 +59,7 @@ def main():
     gc.disable()
     if "--freeze" in sys.argv:
         gc.freeze()
-    os.write(1, b"ready %d %d\n" % (os.getpid(), imported))
+    os.write(1, b"ready %d %d %d\n" % (os.getpid(), imported, gc.get_freeze_count()))
     obey(keep)
 
 

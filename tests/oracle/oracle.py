@@ -119,7 +119,9 @@ class Report:
 
     def compare_objects(self):
         """The objects that the collector lists, exactly."""
-        ours = {address for address, node in self.nodes.items() if node.flags & NODE_COLLECTED}
+        ours = {address for address, node in self.nodes.items()
+                if node.flags & NODE_COLLECTED and not node.flags & NODE_PERMANENT}
+        self.figures["objects frozen"] = sum(node.flags & NODE_PERMANENT != 0 for node in self.nodes.values())
         missing, extra = self.table("collected objects missing", "type"), self.table("objects that gc does not list", "type")
         for address in self.collected - ours:
             missing.add(self.type_of(address), hex(address))
@@ -251,4 +253,6 @@ def compare(target, dump_graph, path):
     nodes = read_graph(dump_graph, target.pid)
     target.send("dump %s" % path)
     target.wait_line("dumped", 120)
-    return Report(read_oracle(path), nodes)
+    report = Report(read_oracle(path), nodes)
+    report.figures["objects frozen, gc says"] = int(target.greeting.split()[2])
+    return report

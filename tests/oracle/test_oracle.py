@@ -22,6 +22,7 @@ def test_objects_are_exactly_those_of_the_collector(report):
     assert report.figures["objects in gc"] > 50000
     assert report.figures["objects in graph"] == report.figures["objects in gc"], report
     assert not report.tables[0].counts and not report.tables[1].counts, report
+    assert report.figures["objects frozen"] == report.figures["objects frozen, gc says"], report
 
 
 def test_types_are_right(report):
@@ -46,12 +47,15 @@ EXACT = ("list dict tuple set frozenset function cell method builtin_function_or
          "str bytes int float complex bool bytearray array memoryview Decimal datetime date").split()
 
 
+ZERO_OF_311 = (("builtins.int", -8), ("builtins.bool", 8))  # 3.11 counts one digit for 0 and none for False
+
+
 def test_sizes_are_exact(report):
     assert report.figures["sizes right, collected"] >= 0.99, report
     assert report.figures["sizes right, others"] >= 0.99, report
     assert report.figures["others found"] >= 0.99, report
     wrong = {key: count for table in report.tables if table.title.startswith("sizes") for key, count in table.counts.items()
-             if key[0].rpartition(".")[2] in EXACT}
+             if key[0].rpartition(".")[2] in EXACT and key not in ZERO_OF_311}
     assert not wrong, "(type, ours - theirs): count %s" % wrong
 
 
@@ -60,6 +64,6 @@ def test_frozen_objects_are_seen(python, dump_graph, target):
     frozen = target([python, os.path.join(HERE, "heap_target.py"), "--freeze"])
     nodes = oracle.read_graph(dump_graph, frozen.pid).values()
     permanent = [node for node in nodes if node.flags & oracle.NODE_PERMANENT]
-    assert len(permanent) > 30000
+    assert len(permanent) == int(frozen.greeting.split()[2]) > 30000
     assert all(node.flags & oracle.NODE_COLLECTED for node in permanent)
     assert sum(node.type.endswith(".Plain") for node in permanent) > 2000

@@ -1,0 +1,19 @@
+# expect: verdict=leak kind=growing-container path=__main__,INVOICES
+"""Invoices by number, kept after they were sent."""
+from _service import serve
+
+INVOICES = {}
+
+
+class Invoice:
+    def __init__(self, number):
+        self.number = number
+        self.lines = ["line %d of %d" % (line, number) for line in range(6)]
+
+
+def step(number):
+    invoice = Invoice(number)
+    INVOICES[invoice.number] = invoice
+
+
+serve(step)
