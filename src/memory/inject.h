@@ -52,6 +52,9 @@ bool injection_end(struct injection *injection, double deadline);
 /* Whether the system call of this number is one that a stop breaks off with EINTR. */
 bool inject_is_fragile(long number);
 
+/* Whether it waits for a child to end. */
+bool inject_awaits_child(long number);
+
 /* Some waits without end fail with EINTR by any stop: begins such a one again, unless a signal is the reason.
  * True if there was one. */
 bool inject_cure(pid_t thread);

@@ -34,6 +34,11 @@ bool inject_is_fragile(long number) {
     return false;
 }
 
+bool inject_awaits_child(long number) {
+    (void)number;
+    return false;
+}
+
 bool inject_cure(pid_t thread) {
     (void)thread;
     return false;

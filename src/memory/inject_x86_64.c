@@ -114,6 +114,10 @@ bool inject_is_fragile(long number) {
     return false;
 }
 
+bool inject_awaits_child(long number) {
+    return number == SYS_wait4 || number == SYS_waitid;
+}
+
 static uint64_t handled_signals(pid_t thread) {
     char path[64], status[8192];
     snprintf(path, sizeof path, "/proc/%d/status", thread);

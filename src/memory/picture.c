@@ -175,15 +175,17 @@ static bool collect_by(const struct stop *stop, const struct injector *injector,
     return injection_end(&injection, deadline);
 }
 
-/* 3 for a thread that sleeps, 2 for one that runs, less for the main one: while that is traced, ignored
- * signals of the process interrupt waits of its other threads. 0 for one that cannot be asked. */
+/* Best is a thread that sleeps and has no children (see stop_order); 0 for one that cannot be asked. */
 static int thread_rank(int pid, pid_t thread) {
-    char path[64];
+    char path[64], text[256];
     snprintf(path, sizeof path, "/proc/%d/task/%d/stat", pid, thread);
     char state = thread > 0 ? proc_state(path) : 0;
     if (state == 0 || strchr("DZX", state))
         return 0;
-    return thread == pid ? 1 : state == 'S' ? 3 : 2;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", pid, thread);
+    if (thread == pid || (proc_read(path, sizeof text, text) > 0 && inject_awaits_child(atol(text))))
+        return 1;
+    return state == 'S' ? 3 : 2;
 }
 
 static pid_t choose_thread(int pid) {

@@ -65,7 +65,7 @@ static bool has_ended(const struct stop *stop, pid_t thread) {
     return state == 0 || state == 'Z' || state == 'X';
 }
 
-static enum stop_outcome seize(struct stop *stop, pid_t thread) {
+static enum stop_outcome seize(struct stop *stop, pid_t thread, enum stop_order order) {
     enum stop_state state = STOP_RUNS;
     if (ptrace(PTRACE_SEIZE, thread, 0, 0) != 0) {
         if (errno != ESRCH && !has_ended(stop, thread))
@@ -73,33 +73,41 @@ static enum stop_outcome seize(struct stop *stop, pid_t thread) {
         state = STOP_ENDED;
     }
     map_set(&stop->known, (uint64_t)thread, (uint32_t)stop->threads.count);
-    *vector_push(&stop->threads, struct stop_thread) = (struct stop_thread){thread, state, false};
+    *vector_push(&stop->threads, struct stop_thread) = (struct stop_thread){thread, state, order};
     return STOP_DONE;
 }
 
-static bool is_fragile(const struct stop *stop, pid_t thread) {
+static enum stop_order order_of(const struct stop *stop, pid_t thread) {
     char path[64], text[256];
     snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", stop->pid, thread);
-    return proc_read(path, sizeof text, text) > 0 && inject_is_fragile(atol(text));
+    long number = proc_read(path, sizeof text, text) > 0 && *text != 'r' ? atol(text) : -1;
+    if (inject_is_fragile(number))
+        return STOP_FRAGILE;
+    return thread == stop->pid || inject_awaits_child(number) ? STOP_PARENT : STOP_PLAIN;
 }
 
-static enum stop_outcome seize_some(struct stop *stop, DIR *tasks, bool only_fragile) {
-    enum stop_outcome outcome = STOP_DONE;
+static void find_new(const struct stop *stop, DIR *tasks, struct vector *out) {
     rewinddir(tasks);
-    for (struct dirent *entry; outcome == STOP_DONE && (entry = readdir(tasks));) {
+    for (struct dirent *entry; (entry = readdir(tasks));) {
         pid_t thread = atoi(entry->d_name);
-        if (thread > 0 && !find_thread(stop, thread) && (!only_fragile || is_fragile(stop, thread)))
-            outcome = seize(stop, thread);
+        if (thread > 0 && !find_thread(stop, thread))
+            *vector_push(out, struct stop_thread) = (struct stop_thread){thread, STOP_RUNS, order_of(stop, thread)};
     }
-    return outcome;
 }
 
-/* Seizes the threads that are not known yet; seizing does not stop. Of a thread that is traced the kernel
- * keeps ignored signals too (its children that end), for the tracer to see, and they interrupt the waits of
- * others: those with a wait to protect come first here and last when all are let go. */
+/* Seizes the threads that are not known yet; seizing does not stop. */
 static enum stop_outcome seize_new(struct stop *stop, DIR *tasks) {
-    enum stop_outcome outcome = stop->threads.count == 0 ? seize_some(stop, tasks, true) : STOP_DONE;
-    return outcome == STOP_DONE ? seize_some(stop, tasks, false) : outcome;
+    struct vector found = {0};
+    enum stop_outcome outcome = STOP_DONE;
+    find_new(stop, tasks, &found);
+    for (int order = 0; order < STOP_ORDERS; order++)
+        for (size_t i = 0; i < found.count && outcome == STOP_DONE; i++) {
+            const struct stop_thread *thread = &vector_items(&found, struct stop_thread)[i];
+            if (thread->order == (enum stop_order)order)
+                outcome = seize(stop, thread->thread, thread->order);
+        }
+    vector_deinit(&found);
+    return outcome;
 }
 
 static size_t interrupt_from(struct stop *stop, size_t first) {
@@ -175,7 +183,7 @@ enum stop_outcome stop_all(struct stop *stop, double seconds) {
 }
 
 enum stop_outcome stop_one(struct stop *stop, pid_t thread, double seconds) {
-    enum stop_outcome outcome = seize(stop, thread);
+    enum stop_outcome outcome = seize(stop, thread, STOP_PLAIN);
     if (outcome != STOP_DONE)
         return outcome;
     size_t running = interrupt_from(stop, stop->threads.count - 1);
@@ -184,23 +192,20 @@ enum stop_outcome stop_one(struct stop *stop, pid_t thread, double seconds) {
     return any_stands(stop) ? STOP_DONE : STOP_GONE;
 }
 
-static void release(struct stop_thread *thread) {
-    ptrace(PTRACE_DETACH, thread->thread, 0, 0);
-    thread->state = STOP_ENDED;
-}
-
-/* Threads with a wait to protect go last, as they came first. */
 static size_t release_stopped(struct stop *stop) {
     struct stop_thread *threads = stop->threads.items;
     size_t running = 0;
     for (size_t i = 0; i < stop->threads.count; i++) {
         running += threads[i].state == STOP_RUNS;
-        threads[i].cured = threads[i].state == STOP_STANDS && inject_cure(threads[i].thread);
+        if (threads[i].state == STOP_STANDS && inject_cure(threads[i].thread))
+            threads[i].order = STOP_FRAGILE;
     }
-    for (int cured = 0; cured < 2; cured++)
+    for (int order = STOP_ORDERS - 1; order >= 0; order--)
         for (size_t i = 0; i < stop->threads.count; i++)
-            if (threads[i].state == STOP_STANDS && threads[i].cured == cured)
-                release(&threads[i]);
+            if (threads[i].state == STOP_STANDS && threads[i].order == (enum stop_order)order) {
+                ptrace(PTRACE_DETACH, threads[i].thread, 0, 0);
+                threads[i].state = STOP_ENDED;
+            }
     return running;
 }
 

@@ -21,10 +21,20 @@ enum stop_outcome {
 
 enum stop_state { STOP_RUNS, STOP_STANDS, STOP_ENDED };
 
+/* The kernel keeps ignored signals for a tracer to see, such as that a child of a traced thread ended, and
+ * they interrupt waits of other threads, which no tracer sees if those are not traced. So threads are seized
+ * in this order and let go in the opposite one. */
+enum stop_order {
+    STOP_FRAGILE, /* waits in a way that any signal breaks off */
+    STOP_PLAIN,
+    STOP_PARENT, /* likely to have children: the main thread, and those that wait for one */
+    STOP_ORDERS,
+};
+
 struct stop_thread {
     pid_t thread;
     enum stop_state state;
-    bool cured; /* it waits again, without knowing of the stop */
+    enum stop_order order;
 };
 
 /* All zeros but `pid` is nothing stopped. */
