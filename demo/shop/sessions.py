@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-MOST_SESSIONS = 500
+MOST_SESSIONS = 60
 
 
 @dataclass

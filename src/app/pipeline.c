@@ -61,12 +61,11 @@ struct error *pipeline_leaks(struct watch *watch, struct arena *arena, struct ve
     struct history history = {0};
     struct error *error;
     struct heap *heap;
-    size_t planned = watch->wanted;
     bool more = true;
     while (more && !(error = watch_take(watch, &heap))) {  /* 1-4 freeze, copy, model, capture */
         struct stage stage;
         stage_open(&stage, heap);                          /* 6 reach, best paths */
-        history_add(&history, &stage, planned);            /* 7 the path tree, which is kept */
+        history_add(&history, &stage, watch->asked);       /* 7 the path tree, which is kept */
         bool enough = false, concluded = watch->taken >= WATCH_LEAST;
         if (concluded) {
             conclude(&stage, &history, arena, out);        /* 6-9 dominators, growth, diagnosis */

@@ -11,7 +11,8 @@ void watch_open(struct watch *watch, struct target *targets, size_t count, doubl
         .seconds = seconds,
         .started = progress_now(),
     };
-    watch->wanted = watch->live ? snapshots : count;
+    watch->asked = watch->live ? snapshots : count;
+    watch->wanted = watch->asked;
     interrupt_open(&watch->interrupt);
     progress_open(&watch->progress);
 }
@@ -36,11 +37,11 @@ bool watch_is_last(const struct watch *watch) {
     return watch->taken >= watch->wanted;
 }
 
-/* Plans the rest of the window anew: a snapshot that took longer than its share leaves time for fewer. */
+/* Plans the rest of the window anew each time: a slow snapshot leaves time for fewer, a fast one for more again. */
 static double plan_next(struct watch *watch, double now) {
     double rest = watch->started + watch->seconds - watch->last_started;
     double cost = now - watch->last_started;
-    size_t left = watch->wanted - watch->taken;
+    size_t left = watch->asked - watch->taken;
     double affordable = cost > 0 ? floor(rest / cost) : (double)left;
     size_t least = watch->taken < WATCH_LEAST ? WATCH_LEAST - watch->taken : rest > cost ? 1 : 0;
     if (affordable < (double)left)

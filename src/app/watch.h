@@ -13,7 +13,8 @@ struct watch {
     size_t target_count;
     bool live;              /* one process, looked at again and again */
     double seconds;         /* the window that was asked for */
-    size_t wanted, taken;
+    size_t asked;           /* snapshots that were asked for */
+    size_t wanted, taken;   /* wanted: those there is time for */
     double started, last_started;
     bool interrupted;
     struct interrupt interrupt;

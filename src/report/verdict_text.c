@@ -5,7 +5,7 @@
 enum {
     COLUMN_TYPE = 34,   /* of a holder's line: where its type begins */
     COLUMN_SIZE = 54,   /* where sizes begin */
-    NOT_LEAK_WIDTH = 96,
+    LINE_WIDTH = 96,
     COMMAND_WIDTH = 56,
     EVIDENCE_MAX = 6,
     GROWS_MAX = 3,
@@ -92,11 +92,33 @@ static void print_header(const struct screen *screen, const struct verdict *verd
     fputs("\n\n", screen->out);
 }
 
+/* Text in lines of at most LINE_WIDTH columns, broken at spaces, from column `at` on. */
+static void print_wrapped(const struct screen *screen, const char *text, size_t at) {
+    size_t column = at;
+    for (struct span rest = span_from_text(text); rest.length;) {
+        const char *space = memchr(rest.data, ' ', rest.length);
+        size_t length = space ? (size_t)(space - rest.data) : rest.length;
+        char word[256];
+        snprintf(word, sizeof word, "%.*s", (int)length, rest.data);
+        size_t width = words_width(word);
+        if (column > at && column + 1 + width > LINE_WIDTH) {
+            fprintf(screen->out, "\n%*s", (int)at, "");
+            column = at;
+        } else if (column > at) {
+            fputc(' ', screen->out);
+            column++;
+        }
+        column += words_print(screen->out, word);
+        size_t taken = space ? length + 1 : length;
+        rest = (struct span){rest.data + taken, rest.length - taken};
+    }
+}
+
 /* "    label       text" */
 static void print_labelled(const struct screen *screen, const char *label, const char *text) {
     fputs("  ", screen->out);
     tab(screen, paint(screen, DIM, label), 12);
-    words_print(screen->out, text);
+    print_wrapped(screen, text, 14);
     fputc('\n', screen->out);
 }
 
@@ -107,7 +129,11 @@ static void print_sentence(const struct screen *screen, const struct finding *fi
     at = tab(screen, at, 7);
     at += paint(screen, BOLD, finding->title);
     if (finding->bytes) {
-        tab(screen, at, COLUMN_SIZE);
+        if (at + 2 > COLUMN_SIZE) {
+            fputs("\n", screen->out);
+            at = 0;
+        }
+        tab(screen, at, at ? COLUMN_SIZE : 7);
         if (finding->holder_entries)
             fprintf(screen->out, "%s entries · ", words_count(finding->holder_entries).text);
         fputs(words_bytes(finding->bytes).text, screen->out);
@@ -208,7 +234,7 @@ static void print_evidence(const struct screen *screen, const struct finding *fi
     size_t at = tab(screen, paint(screen, DIM, "evidence"), 12);
     for (size_t i = 0; i < finding->evidence_count && i < EVIDENCE_MAX; i++) {
         size_t width = words_width(finding->evidence[i]);
-        if (i > 0 && at + 3 + width > NOT_LEAK_WIDTH) {
+        if (i > 0 && at + 3 + width > LINE_WIDTH) {
             fprintf(screen->out, "\n%*s", 14, "");
             at = 12;
         } else if (i > 0) {
@@ -257,7 +283,7 @@ static void print_not_leaks(const struct screen *screen, const struct verdict *v
     size_t at = tab(screen, paint(screen, GREEN, "NOT A LEAK"), 13);
     for (size_t i = 0; i < verdict->not_leak_count; i++) {
         size_t width = words_width(verdict->not_leaks[i].title);
-        if (i > 0 && at + 3 + width > NOT_LEAK_WIDTH) {
+        if (i > 0 && at + 3 + width > LINE_WIDTH) {
             fprintf(screen->out, "\n%*s", 13, "");
             at = 13;
         } else if (i > 0) {

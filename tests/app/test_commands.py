@@ -3,6 +3,7 @@ import json
 import os
 import stat
 import subprocess
+import time
 
 import pytest
 
@@ -168,6 +169,7 @@ def test_files_are_compared_in_order(caulk, service, tmp_path):
         call(caulk, "snapshot", service.pid, "-o", files[-1])
         service.send("3000")
         service.wait_line("ready")
+        time.sleep(1)
     verdict = call_json(caulk, "leaks", *files, status=1)
     assert verdict["window"]["snapshots"] == 5
     assert verdict["findings"][0]["holder"]["path"] == "__main__.STORE"
