@@ -32,6 +32,8 @@ static visit search_from(struct dominators_work *work, node_id start, visit next
             continue;
         }
         work->links[current].label = edge + 1;
+        if (edge + 1 < end)
+            __builtin_prefetch(&target[work->graph->out_begin[target[edge + 1]]]);
         current = begin_visit(work, target[edge], current, next++);
     } while (current);
     return next;

@@ -1,35 +1,46 @@
 /* Floods the graph from the root, then from what native code holds, then from the fewest nodes that reach the rest. */
 #include "analysis/reach.h"
 
-enum { UNSEEN = 3, PROBED = 4, REFCOUNT_ABSURD = 1 << 30, LOOK_AHEAD = 8 };
+enum { UNSEEN = 3, PROBED = 4, REFCOUNT_ABSURD = 1 << 30, FAR = 24, MIDDLE = 16, NEAR = 8 };
 
 struct flood {
     const struct graph *graph;
     uint8_t *class_of;
-    node_id *stack; /* every node is pushed at most once per flood */
+    node_id *queue; /* every node is queued at most once per flood */
     struct reach *reach;
 };
+
+/* Fetches what the nodes next in the queue will need: the nearer, the further along its chain of loads. */
+static void look_ahead(const struct flood *flood, size_t at, size_t end) {
+    const struct graph *graph = flood->graph;
+    if (at + FAR < end)
+        __builtin_prefetch(&graph->out_begin[flood->queue[at + FAR]]);
+    if (at + MIDDLE < end)
+        __builtin_prefetch(&graph->out_target[graph->out_begin[flood->queue[at + MIDDLE]]]);
+    if (at + NEAR >= end)
+        return;
+    uint32_t edge = graph->out_begin[flood->queue[at + NEAR]];
+    for (uint32_t i = 0; i < 3 && edge + i < graph->edge_count; i++)
+        __builtin_prefetch(&flood->class_of[graph->out_target[edge + i]], 1);
+}
 
 /* Gives `target` to all nodes that are still `from` and can be reached from `start`. */
 static void flood_from(struct flood *flood, node_id start, uint8_t from, uint8_t target) {
     const struct graph *graph = flood->graph;
     uint8_t *class_of = flood->class_of;
-    node_id *stack = flood->stack;
-    size_t depth = 0;
+    node_id *queue = flood->queue;
+    size_t end = 0;
     class_of[start] = target;
-    stack[depth++] = start;
-    while (depth) {
-        node_id node = stack[--depth];
-        if (depth >= LOOK_AHEAD)
-            __builtin_prefetch(&graph->out_begin[stack[depth - LOOK_AHEAD]]);
-        uint32_t end = graph->out_begin[node + 1];
-        for (uint32_t edge = graph->out_begin[node]; edge < end; edge++) {
+    queue[end++] = start;
+    for (size_t at = 0; at < end; at++) {
+        look_ahead(flood, at, end);
+        uint32_t last = graph->out_begin[queue[at] + 1];
+        for (uint32_t edge = graph->out_begin[queue[at]]; edge < last; edge++) {
             node_id next = graph->out_target[edge];
             if (class_of[next] != from)
                 continue;
             class_of[next] = target;
-            __builtin_prefetch(&graph->out_begin[next]);
-            stack[depth++] = next;
+            queue[end++] = next;
         }
     }
 }
