@@ -38,12 +38,45 @@ static void take_numbers(struct candidate *candidate, const struct growth_holder
     }
 }
 
+/* Positions are folded in the path tree; where one object has nearly all of the bytes, it has a position to tell. */
+static bool stands_alone(const struct candidate *candidate, node_id example) {
+    const struct path_node *node = &candidate->comparison->tree->nodes[candidate->region.node];
+    const struct dominators *dominators = candidate->evidence->dominators;
+    return node->single || (dominators && dominators->retained[example] >= node->subtree_bytes / 10 * 9);
+}
+
+/* Python/hamt.c: the mapping inside of a context is a tree of nodes that no program sees. Modules/_functoolsmodule.c:
+ * nor does it see the dict of an lru_cache. */
+static bool is_inside(const struct graph *graph, const struct path_step *step, node_id above) {
+    struct span name = graph_type_of(graph, step->node)->name;
+    if (name.length >= 4 && memcmp(name.data, "hamt", 4) == 0)
+        return true;
+    return step->kind == EDGE_SLOT && graph_type_of(graph, above)->role == ROLE_CACHE;
+}
+
+/* The holder that a program knows. */
+static void step_outside(struct candidate *candidate, struct arena *arena) {
+    size_t count = candidate->step_count;
+    while (count > 1 && is_inside(candidate->graph, &candidate->steps[count - 1], candidate->steps[count - 2].node))
+        count--;
+    if (count == candidate->step_count)
+        return;
+    int64_t length = candidate->facts.length;
+    candidate->step_count = count;
+    candidate->holder = candidate->steps[count - 1].node;
+    candidate->graph->describe.node_facts(candidate->graph->describe.context, candidate->holder, &candidate->facts, arena);
+    if (candidate->facts.length < 0)
+        candidate->facts.length = length;
+}
+
 static void find_holder(struct candidate *candidate, node_id example, struct arena *arena) {
     if (candidate->region.extent == EXTENT_WITH || candidate->region.node == 0)
         return;
     candidate->holder = example;
+    candidate->alone = stands_alone(candidate, example);
     candidate->graph->describe.node_facts(candidate->graph->describe.context, example, &candidate->facts, arena);
     holder_find_steps(candidate, arena);
+    step_outside(candidate, arena);
 }
 
 void candidate_from_holder(const struct comparison *comparison, const struct growth_holder *held,

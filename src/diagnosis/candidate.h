@@ -22,6 +22,7 @@ struct candidate {
     size_t step_count;
     const char *path;
     struct node_facts facts;         /* of the holder */
+    bool alone;                      /* what grows hangs below this one object, not below several on such a path */
     struct series_trend trend;       /* in bytes */
     double growth_share;
     uint64_t grown_objects, grown_bytes;

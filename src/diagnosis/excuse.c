@@ -22,12 +22,14 @@ static const struct known_limit known_limits[] = {
     {"urllib.parse", "_parse_cache", 20},
 };
 
-static void add(struct excuses *excuses, enum not_leak_kind kind, const char *title) {
+static void add(struct excuses *excuses, enum not_leak_kind kind, const char *path, const char *title) {
     for (size_t i = 0; i < excuses->count; i++)
-        if (strcmp(excuses->list[i].title, title) == 0)
+        if (strcmp(excuses->paths[i], path) == 0)
             return;
-    if (excuses->count < EXCUSES_MOST)
-        excuses->list[excuses->count++] = (struct not_leak){kind, title};
+    if (excuses->count == EXCUSES_MOST)
+        return;
+    excuses->paths[excuses->count] = path;
+    excuses->list[excuses->count++] = (struct not_leak){kind, title};
 }
 
 static int64_t known_bound(const struct candidate *candidate) {
@@ -64,7 +66,7 @@ bool excuse_bounded(struct excuses *excuses, const struct candidate *candidate) 
     if (full > absurd_size)
         return false;
     const char *bound = amount_count(excuses->arena, (uint64_t)facts.bound);
-    add(excuses, NOT_LEAK_BOUNDED_CACHE,
+    add(excuses, NOT_LEAK_BOUNDED_CACHE, candidate->path,
         length > 0 && length < facts.bound
             ? arena_format(excuses->arena, "%s (bounded at %s; about %s when full)", candidate->path, bound,
                            amount_bytes(excuses->arena, full))
@@ -77,10 +79,10 @@ void excuse_settled(struct excuses *excuses, const struct candidate *candidate) 
         return;
     const char *amount = amount_bytes(excuses->arena, (double)candidate->grown_bytes);
     if (candidate->trend.verdict == SERIES_LEVELS_OFF)
-        add(excuses, NOT_LEAK_WARM_UP,
+        add(excuses, NOT_LEAK_WARM_UP, candidate->path,
             arena_format(excuses->arena, "%s grew by %s and levels off", candidate->path, amount));
     else if (candidate->trend.verdict == SERIES_FALLS_BACK)
-        add(excuses, NOT_LEAK_STEADY_CHURN,
+        add(excuses, NOT_LEAK_STEADY_CHURN, candidate->path,
             arena_format(excuses->arena, "%s rises and falls (by %s)", candidate->path, amount));
 }
 
@@ -92,7 +94,7 @@ void excuse_garbage(struct excuses *excuses, const struct evidence *evidence, ui
             most = evidence->observations[i].garbage_bytes;
     if (most < least)
         return;
-    add(excuses, NOT_LEAK_GC_SAWTOOTH,
+    add(excuses, NOT_LEAK_GC_SAWTOOTH, "",
         arena_format(excuses->arena, "%s waiting for the garbage collector (%s at most)",
                      amount_bytes(excuses->arena, (double)last->garbage_bytes),
                      amount_bytes(excuses->arena, (double)most)));
@@ -105,7 +107,7 @@ void excuse_churn(struct excuses *excuses, const struct evidence *evidence) {
     enum series_verdict verdict = evidence->growth->live.verdict;
     if (collections == 0 || (verdict != SERIES_FLAT && verdict != SERIES_FALLS_BACK))
         return;
-    add(excuses, NOT_LEAK_STEADY_CHURN,
+    add(excuses, NOT_LEAK_STEADY_CHURN, "",
         arena_format(excuses->arena, "objects come and go, the live heap stays at %s",
                      amount_bytes(excuses->arena, (double)last->bytes)));
 }

@@ -9,6 +9,7 @@ enum { EXCUSES_MOST = 8 };
 struct excuses {
     struct arena *arena;
     struct not_leak list[EXCUSES_MOST];
+    const char *paths[EXCUSES_MOST]; /* of whom; each once */
     size_t count;
 };
 

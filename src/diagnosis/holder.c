@@ -30,8 +30,9 @@ void holder_find_steps(struct candidate *candidate, struct arena *arena) {
     if (candidate->holder == NODE_NONE)
         return;
     const struct evidence *evidence = candidate->evidence;
-    candidate->step_count =
-        paths_steps(candidate->graph, evidence->paths, candidate->holder, arena, &candidate->steps);
+    candidate->step_count = paths_steps(candidate->graph, evidence->paths, candidate->holder, arena, &candidate->steps);
+    if (candidate->alone)
+        return;
     size_t named = single_depth(candidate->comparison->tree, candidate->region.node);
     for (size_t i = named; i < candidate->step_count; i++) {
         enum edge_kind kind = candidate->steps[i].kind;

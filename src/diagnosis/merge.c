@@ -26,7 +26,7 @@ uint64_t suspect_bytes(const struct candidate *candidate) {
 double suspect_exclusive_share(const struct candidate *candidate) {
     const struct dominators *dominators = candidate->evidence->dominators;
     if (!dominators || candidate->holder == NODE_NONE || candidate->region.extent != EXTENT_BELOW ||
-        !candidate->comparison->tree->nodes[candidate->region.node].single)
+        !candidate->alone)
         return 1;
     return comparison_share((int64_t)dominators->retained[candidate->holder], (int64_t)suspect_bytes(candidate));
 }
@@ -60,6 +60,10 @@ static bool share_owner(const struct candidate *a, const struct candidate *b) {
 
 /* The weaker one is bookkeeping for the stronger: a weak set beside the list, an index beside the table. */
 static bool follows(const struct suspect *weak, const struct suspect *strong) {
+    /* A thread that runs and its Thread object come and go one after the other, not at once. */
+    if (weak->rule == &rule_thread && strong->rule == &rule_thread &&
+        (weak->candidate.region.extent == EXTENT_WITH || strong->candidate.region.extent == EXTENT_WITH))
+        return true;
     if (!in_step(strong->candidate.makeup.new_items, weak->candidate.makeup.new_items))
         return false;
     return share_owner(&weak->candidate, &strong->candidate) ||

@@ -57,6 +57,16 @@ static const char *write_slope(const struct series_trend *trend, struct arena *a
     return arena_format(arena, "%s ± %d %%", rate, amount_percent(margin / trend->slope));
 }
 
+static const char *write_exclusive(const struct candidate *candidate, const struct finding *finding,
+                                   struct arena *arena) {
+    if (candidate->source != CANDIDATE_HELD || !finding->exclusive_bytes)
+        return NULL;
+    int percent = amount_percent(suspect_exclusive_share(candidate));
+    if (percent == 0)
+        return "what it holds is reachable in other ways too";
+    return arena_format(arena, "%d %% of what it holds is reachable only through it", percent);
+}
+
 static void write_evidence(const struct suspect *suspect, struct arena *arena, struct finding *out) {
     const struct candidate *candidate = &suspect->candidate;
     const struct series_trend *trend = &candidate->trend;
@@ -65,9 +75,7 @@ static void write_evidence(const struct suspect *suspect, struct arena *arena, s
     add_evidence(out, write_slope(trend, arena));
     if (candidate->growth_share >= 0.01)
         add_evidence(out, arena_format(arena, "%d %% of the growth of the heap", amount_percent(candidate->growth_share)));
-    if (candidate->source == CANDIDATE_HELD && out->exclusive_bytes)
-        add_evidence(out, arena_format(arena, "%d %% of what it holds is reachable only through it",
-                                       amount_percent(suspect_exclusive_share(candidate))));
+    add_evidence(out, write_exclusive(candidate, out, arena));
     if (candidate->makeup.new_items > 0)
         add_evidence(out, arena_format(arena, "%s more items in %.1f s",
                                        amount_count(arena, (uint64_t)candidate->makeup.new_items),
@@ -94,9 +102,10 @@ static void write_numbers(const struct candidate *candidate, struct finding *out
     out->objects = count_objects(candidate);
     if (candidate->source != CANDIDATE_HELD)
         out->exclusive_bytes = out->bytes;
-    else if (candidate->holder != NODE_NONE && evidence->dominators &&
-             candidate->comparison->tree->nodes[candidate->region.node].single)
+    else if (candidate->alone && evidence->dominators)
         out->exclusive_bytes = evidence->dominators->retained[candidate->holder];
+    if (out->exclusive_bytes > out->bytes)
+        out->bytes = out->exclusive_bytes; /* the holder that a program knows has a little more than its inside */
     if (candidate->source == CANDIDATE_GARBAGE)
         heap += out->bytes;
     out->heap_share = comparison_share((int64_t)out->bytes, (int64_t)heap);

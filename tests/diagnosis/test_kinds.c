@@ -63,8 +63,7 @@ static void draw_lru_cache(int step, struct text *out) {
 
 TEST(caches_without_a_limit) {
     CHECK_TEXT(found(watch(draw_called_cache), 0), "certain unbounded-cache shop._price_cache");
-    struct world *world = watch(draw_lru_cache);
-    CHECK(strncmp(found(world, 0), "certain unbounded-cache shop.price", 34) == 0);
+    CHECK_TEXT(found(watch(draw_lru_cache), 0), "certain unbounded-cache shop.price");
 }
 
 static void draw_methods(int step, struct text *out) {
@@ -122,6 +121,18 @@ TEST(closures_that_captured_much) {
     CHECK_TEXT(found(watch(draw_plain_functions), 0), "certain registered-callback shop.HOOKS");
 }
 
+/* Two cells: only one of them grows. */
+static void draw_in_cell(int step, struct text *out) {
+    shop(out);
+    text_add(out, "g -['scan']-> f(function); f -slot __closure__-> t(tuple); t -[0]-> a(cell):40; t -[1]-> b(cell):40;"
+                  "a -cell-> x(list):50; x -[]-> y(bytes):90; b -cell-> l(list):50;");
+    repeat(out, many(step), "l -[]-> i@(bytes):3000;");
+}
+
+TEST(a_position_is_told_where_one_object_has_it_all) {
+    CHECK_TEXT(found(watch(draw_in_cell), 0), "certain growing-container shop.scan.__closure__[1].cell_contents");
+}
+
 static void draw_exceptions(int step, struct text *out) {
     shop(out);
     text_add(out, "g -['ERRORS']-> l(list);");
@@ -157,8 +168,7 @@ static void draw_context(int step, struct text *out) {
 
 TEST(tasks_and_contexts_that_stay) {
     CHECK_TEXT(found(watch(draw_tasks), 0), "certain pending-task shop.TASKS");
-    struct world *world = watch(draw_context);
-    CHECK(strncmp(found(world, 0), "certain pending-task thread \"MainThread\" context", 48) == 0);
+    CHECK_TEXT(found(watch(draw_context), 0), "certain pending-task thread \"MainThread\" context");
 }
 
 static void draw_thread_keys(int step, struct text *out) {
@@ -170,6 +180,18 @@ static void draw_thread_keys(int step, struct text *out) {
 static void draw_threads(int step, struct text *out) {
     text_add(out, "root -> main=MainThread(thread); main -> r0=run(activation);");
     repeat(out, many(step), "root -> t@='Thread-@'(thread); t@ -> a@=run(activation); a@ -local rows-> l@(list):3000;");
+}
+
+static void draw_threads_and_their_objects(int step, struct text *out) {
+    draw_threads(step, out);
+    text_add(out, "root -> m=threading(module)!library; m -namespace-> g(dict); g -['_active']-> d(dict);");
+    repeat(out, many(step) - (step == 7), "d -[]-> o@(~threading.Thread):6000;");
+}
+
+TEST(threads_and_their_objects_are_one_finding) {
+    struct world *world = watch(draw_threads_and_their_objects);
+    CHECK_EQUAL(world->verdict.finding_count, 1);
+    CHECK_TEXT(found(world, 0), "certain thread-retention threading._active");
 }
 
 TEST(threads_that_stay) {
@@ -276,7 +298,7 @@ TEST(garbage_that_was_frozen) {
 
 TEST_MAIN(RUN(a_list_that_only_grows); RUN(a_dict_that_only_grows); RUN(caches_without_a_limit);
           RUN(callbacks_that_are_never_removed); RUN(handlers_are_known_by_their_base_class);
-          RUN(closures_that_captured_much); RUN(frames_that_should_be_gone); RUN(tasks_and_contexts_that_stay);
-          RUN(threads_that_stay); RUN(tables_of_the_interpreter); RUN(views_that_keep_a_large_base);
+          RUN(closures_that_captured_much); RUN(a_position_is_told_where_one_object_has_it_all); RUN(frames_that_should_be_gone); RUN(tasks_and_contexts_that_stay);
+          RUN(threads_that_stay); RUN(threads_and_their_objects_are_one_finding); RUN(tables_of_the_interpreter); RUN(views_that_keep_a_large_base);
           RUN(a_queue_that_nobody_empties); RUN(references_that_c_code_forgot); RUN(garbage_with_the_collector_off);
           RUN(garbage_that_was_frozen);)

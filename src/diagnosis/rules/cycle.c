@@ -62,11 +62,17 @@ const struct rule rule_waiting_cycle = {
     "back to the parent, `del` of exceptions kept in local variables",
 };
 
+/* Such a reference can close a cycle. A dict that is not tracked (all it has are plain values and such objects) is of
+ * a collected type none the less. */
+static bool is_collectable_garbage(const struct evidence *evidence, node_id node) {
+    return evidence->reach->class_of[node] == REACH_GARBAGE &&
+           graph_type_of(&evidence->heap->graph, node)->flags & TYPE_COLLECTED;
+}
+
 static bool refers_to_garbage(const struct evidence *evidence, node_id node) {
     const struct graph *graph = &evidence->heap->graph;
     for (uint32_t edge = graph->out_begin[node]; edge < graph->out_begin[node + 1]; edge++)
-        if (graph->out_kind[edge] != EDGE_TYPE && evidence->reach->class_of[graph->out_target[edge]] == REACH_GARBAGE &&
-            graph->flags[graph->out_target[edge]] & NODE_COLLECTED)
+        if (graph->out_kind[edge] != EDGE_TYPE && is_collectable_garbage(evidence, graph->out_target[edge]))
             return true;
     return false;
 }
@@ -74,18 +80,16 @@ static bool refers_to_garbage(const struct evidence *evidence, node_id node) {
 static bool is_referred_by_garbage(const struct evidence *evidence, node_id node) {
     const struct graph *graph = &evidence->heap->graph;
     for (uint32_t i = graph->in_begin[node]; i < graph->in_begin[node + 1]; i++)
-        if (evidence->reach->class_of[graph->in_source[i]] == REACH_GARBAGE &&
-            graph->flags[graph->in_source[i]] & NODE_COLLECTED)
+        if (is_collectable_garbage(evidence, graph->in_source[i]))
             return true;
     return false;
 }
 
-/* The collector sees a reference only from objects that it tracks. */
+/* The collector sees references only of types that take part in it. */
 static bool is_blind_spot(const struct evidence *evidence, node_id node) {
     const struct graph *graph = &evidence->heap->graph;
-    return evidence->reach->class_of[node] == REACH_GARBAGE && !(graph->flags[node] & NODE_COLLECTED) &&
-           !(graph_type_of(graph, node)->flags & TYPE_COLLECTED) && refers_to_garbage(evidence, node) &&
-           is_referred_by_garbage(evidence, node);
+    return evidence->reach->class_of[node] == REACH_GARBAGE && !(graph_type_of(graph, node)->flags & TYPE_COLLECTED) &&
+           refers_to_garbage(evidence, node) && is_referred_by_garbage(evidence, node);
 }
 
 static bool type_grows(const struct candidate *candidate, const struct graph_type *type) {
