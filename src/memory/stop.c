@@ -80,10 +80,14 @@ static enum stop_outcome seize(struct stop *stop, pid_t thread, enum stop_order 
 static enum stop_order order_of(const struct stop *stop, pid_t thread) {
     char path[64], text[256];
     snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", stop->pid, thread);
-    long number = proc_read(path, sizeof text, text) > 0 && *text != 'r' ? atol(text) : -1;
+    bool asked = proc_read(path, sizeof text, text) > 0;
+    bool runs = asked && *text == 'r';
+    long number = asked && !runs ? atol(text) : -1;
     if (inject_is_fragile(number))
         return STOP_FRAGILE;
-    return thread == stop->pid || inject_awaits_child(number) ? STOP_PARENT : STOP_PLAIN;
+    if (thread == stop->pid || inject_awaits_child(number))
+        return STOP_PARENT;
+    return runs ? STOP_BUSY : STOP_PLAIN;
 }
 
 static void find_new(const struct stop *stop, DIR *tasks, struct vector *out) {

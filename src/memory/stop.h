@@ -27,6 +27,7 @@ enum stop_state { STOP_RUNS, STOP_STANDS, STOP_ENDED };
 enum stop_order {
     STOP_FRAGILE, /* waits in a way that any signal breaks off */
     STOP_PLAIN,
+    STOP_BUSY,   /* runs: it may be about to wait, or to fork */
     STOP_PARENT, /* likely to have children: the main thread, and those that wait for one */
     STOP_ORDERS,
 };
