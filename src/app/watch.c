@@ -43,7 +43,7 @@ static double plan_next(struct watch *watch, double now) {
     double cost = now - watch->last_started;
     size_t left = watch->asked - watch->taken;
     double affordable = cost > 0 ? floor(rest / cost) : (double)left;
-    size_t least = watch->taken < WATCH_LEAST ? WATCH_LEAST - watch->taken : rest > cost ? 1 : 0;
+    size_t least = watch->taken < WATCH_LEAST ? WATCH_LEAST - watch->taken : rest > watch->seconds / (double)watch->asked / 2;
     if (affordable < (double)left)
         left = affordable > (double)least ? (size_t)affordable : least;
     watch->wanted = watch->taken + left;
