@@ -3,7 +3,8 @@
 
 #include <stdio.h>
 
-static const char *scaled(struct arena *arena, double value, double step, const char *const *units, size_t count) {
+static const char *scaled(struct arena *arena, double value, double step, const char *const *units,
+                          size_t count) {
     size_t unit = 0;
     while (value >= step && unit + 1 < count) {
         value /= step;
@@ -19,7 +20,8 @@ const char *amount_bytes(struct arena *arena, double bytes) {
 
 const char *amount_rate(struct arena *arena, double bytes_per_second) {
     static const char *const units[] = {"B/s", "kB/s", "MB/s", "GB/s"};
-    return scaled(arena, bytes_per_second > 0 ? bytes_per_second : 0, 1000, units, sizeof units / sizeof *units);
+    return scaled(arena, bytes_per_second > 0 ? bytes_per_second : 0, 1000, units,
+                  sizeof units / sizeof *units);
 }
 
 const char *amount_count(struct arena *arena, uint64_t count) {

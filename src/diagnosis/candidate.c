@@ -7,11 +7,13 @@ static node_id example_below(const struct comparison *comparison, const struct g
     return makeup->item_count ? comparison->tree->nodes[makeup->items[0].node].example : NODE_NONE;
 }
 
-/* A kind of root that multiplies has no holder; modules are filed under the root, and sys.modules holds them. */
+/* A kind of root that multiplies has no holder; modules are filed under the root, and sys.modules holds them.
+ */
 static struct growth_region region_of(const struct comparison *comparison, const struct growth_holder *held) {
     const struct path_node *nodes = comparison->tree->nodes;
     uint32_t child = held->child;
-    if (held->node == 0 || (child != UINT32_MAX && nodes[child].parent == 0 && nodes[child].kind == EDGE_MODULE))
+    if (held->node == 0 ||
+        (child != UINT32_MAX && nodes[child].parent == 0 && nodes[child].kind == EDGE_MODULE))
         return (struct growth_region){EXTENT_MODULES, held->node};
     bool multiplies = nodes[held->node].parent == 0 && comparison->objects[held->node] > 0;
     return (struct growth_region){multiplies ? EXTENT_WITH : EXTENT_BELOW, held->node};
@@ -38,15 +40,16 @@ static void take_numbers(struct candidate *candidate, const struct growth_holder
     }
 }
 
-/* Positions are folded in the path tree; where one object has nearly all of the bytes, it has a position to tell. */
+/* Positions are folded in the path tree; where one object has nearly all of the bytes, it has a position to
+ * tell. */
 static bool stands_alone(const struct candidate *candidate, node_id example) {
     const struct path_node *node = &candidate->comparison->tree->nodes[candidate->region.node];
     const struct dominators *dominators = candidate->evidence->dominators;
     return node->single || (dominators && dominators->retained[example] >= node->subtree_bytes / 10 * 9);
 }
 
-/* Python/hamt.c: the mapping inside of a context is a tree of nodes that no program sees. Modules/_functoolsmodule.c:
- * nor does it see the dict of an lru_cache. */
+/* Python/hamt.c: the mapping inside of a context is a tree of nodes that no program sees.
+ * Modules/_functoolsmodule.c: nor does it see the dict of an lru_cache. */
 static bool is_inside(const struct graph *graph, const struct path_step *step, node_id above) {
     struct span name = graph_type_of(graph, step->node)->name;
     if (name.length >= 4 && memcmp(name.data, "hamt", 4) == 0)
@@ -57,14 +60,16 @@ static bool is_inside(const struct graph *graph, const struct path_step *step, n
 /* The holder that a program knows. */
 static void step_outside(struct candidate *candidate, struct arena *arena) {
     size_t count = candidate->step_count;
-    while (count > 1 && is_inside(candidate->graph, &candidate->steps[count - 1], candidate->steps[count - 2].node))
+    while (count > 1 &&
+           is_inside(candidate->graph, &candidate->steps[count - 1], candidate->steps[count - 2].node))
         count--;
     if (count == candidate->step_count)
         return;
     int64_t length = candidate->facts.length;
     candidate->step_count = count;
     candidate->holder = candidate->steps[count - 1].node;
-    candidate->graph->describe.node_facts(candidate->graph->describe.context, candidate->holder, &candidate->facts, arena);
+    candidate->graph->describe.node_facts(candidate->graph->describe.context, candidate->holder,
+                                          &candidate->facts, arena);
     if (candidate->facts.length < 0)
         candidate->facts.length = length;
 }
@@ -74,7 +79,8 @@ static void find_holder(struct candidate *candidate, node_id example, struct are
         return;
     candidate->holder = example;
     candidate->alone = stands_alone(candidate, example);
-    candidate->graph->describe.node_facts(candidate->graph->describe.context, example, &candidate->facts, arena);
+    candidate->graph->describe.node_facts(candidate->graph->describe.context, example, &candidate->facts,
+                                          arena);
     holder_find_steps(candidate, arena);
     step_outside(candidate, arena);
 }

@@ -13,17 +13,17 @@ enum candidate_source {
 struct candidate {
     const struct comparison *comparison;
     const struct evidence *evidence;
-    const struct graph *graph;       /* of the last snapshot */
+    const struct graph *graph; /* of the last snapshot */
     enum candidate_source source;
-    struct growth_region region;     /* of the path tree */
-    node_id holder;                  /* the container; NODE_NONE if there is none */
-    node_id example;                 /* one of the objects that grow, or NODE_NONE */
-    struct path_step *steps;         /* from the root to the holder */
+    struct growth_region region; /* of the path tree */
+    node_id holder;              /* the container; NODE_NONE if there is none */
+    node_id example;             /* one of the objects that grow, or NODE_NONE */
+    struct path_step *steps;     /* from the root to the holder */
     size_t step_count;
     const char *path;
-    struct node_facts facts;         /* of the holder */
-    bool alone;                      /* what grows hangs below this one object, not below several on such a path */
-    struct series_trend trend;       /* in bytes */
+    struct node_facts facts;   /* of the holder */
+    bool alone;                /* what grows hangs below this one object, not below several on such a path */
+    struct series_trend trend; /* in bytes */
     double growth_share;
     uint64_t grown_objects, grown_bytes;
     struct growth_makeup makeup;
@@ -36,7 +36,8 @@ void candidate_from_holder(const struct comparison *comparison, const struct gro
 /* All that waits for the collector, as one candidate. */
 void candidate_from_garbage(const struct comparison *comparison, struct arena *arena, struct candidate *out);
 
-/* Whether the last named step before the holder, or the holder's own, is called so: "_buffer", "loggerDict". */
+/* Whether the last named step before the holder, or the holder's own, is called so: "_buffer", "loggerDict".
+ */
 bool candidate_is_named(const struct candidate *candidate, const char *name);
 
 /* The name of the variable, attribute or key that holds it; empty if it has none. */

@@ -27,7 +27,8 @@ static thing_set *find_things(const struct comparison *comparison, struct arena 
     return of_node;
 }
 
-static const bool *find_apart(const struct growth *growth, const struct path_tree *tree, struct arena *arena) {
+static const bool *find_apart(const struct growth *growth, const struct path_tree *tree,
+                              struct arena *arena) {
     bool *apart = arena_new(arena, bool, tree->count + 1);
     for (size_t i = 0; i < growth->count; i++)
         apart[growth->holders[i].node] = true;
@@ -56,8 +57,10 @@ static void subtract_first(const struct path_tree *first, const struct path_tree
 void comparison_make(const struct evidence *evidence, struct arena *arena, struct comparison *out) {
     const struct path_tree *last = &evidence->observations[evidence->observation_count - 1].tree;
     *out = (struct comparison){.evidence = evidence, .tree = last};
-    int64_t *own_objects = arena_new(arena, int64_t, last->count + 1), *objects = arena_new(arena, int64_t, last->count + 1);
-    int64_t *own_bytes = arena_new(arena, int64_t, last->count + 1), *bytes = arena_new(arena, int64_t, last->count + 1);
+    int64_t *own_objects = arena_new(arena, int64_t, last->count + 1),
+            *objects = arena_new(arena, int64_t, last->count + 1);
+    int64_t *own_bytes = arena_new(arena, int64_t, last->count + 1),
+            *bytes = arena_new(arena, int64_t, last->count + 1);
     subtract_first(&evidence->observations[0].tree, last, own_objects, own_bytes);
     for (uint32_t i = last->count; i-- > 0;) {
         objects[i] += own_objects[i];
@@ -99,7 +102,8 @@ static void add_item(const struct comparison *comparison, uint32_t node, struct 
         out->items[at] = (struct item_node){node, objects, bytes};
 }
 
-static void add_node(const struct comparison *comparison, uint32_t node, thing_set above, struct growth_makeup *out) {
+static void add_node(const struct comparison *comparison, uint32_t node, thing_set above,
+                     struct growth_makeup *out) {
     int64_t bytes = comparison->bytes[node];
     thing_set here = above | comparison->things[node];
     out->bytes += bytes;
@@ -121,13 +125,15 @@ static bool enters(const struct comparison *comparison, struct growth_region reg
     return false;
 }
 
-/* Whether a node counts: garbage has no holders of its own, nor is the node that was asked for apart from itself. */
-static bool belongs(const struct comparison *comparison, struct growth_region region, const struct place *above,
-                    uint32_t node) {
+/* Whether a node counts: garbage has no holders of its own, nor is the node that was asked for apart from
+ * itself. */
+static bool belongs(const struct comparison *comparison, struct growth_region region,
+                    const struct place *above, uint32_t node) {
     bool entered = enters(comparison, region, node);
     if (!entered && !above->inside)
         return false;
-    return !comparison->apart[node] || region.extent == EXTENT_GARBAGE || (entered && region.extent == EXTENT_WITH);
+    return !comparison->apart[node] || region.extent == EXTENT_GARBAGE ||
+           (entered && region.extent == EXTENT_WITH);
 }
 
 struct type_sum {
@@ -148,8 +154,9 @@ static void keep_largest_types(const struct path_tree *tree, struct type_sum *su
     out->types = arena_new(arena, struct growth_type, TYPES_SHOWN);
     for (uint32_t i = 0; i < tree->type_count && out->type_count < TYPES_SHOWN && sums[i].bytes > 0; i++) {
         const struct path_tree_type *type = &tree->types[sums[i].type];
-        out->types[out->type_count++] = (struct growth_type){
-            type->name, type->module, sums[i].count > 0 ? (uint64_t)sums[i].count : 0, (uint64_t)sums[i].bytes};
+        out->types[out->type_count++] =
+            (struct growth_type){type->name, type->module, sums[i].count > 0 ? (uint64_t)sums[i].count : 0,
+                                 (uint64_t)sums[i].bytes};
     }
 }
 

@@ -8,11 +8,11 @@
 
 struct comparison {
     const struct evidence *evidence;
-    const struct path_tree *tree;  /* of the last snapshot */
-    const int64_t *objects, *bytes; /* path node -> growth of the node itself */
+    const struct path_tree *tree;               /* of the last snapshot */
+    const int64_t *objects, *bytes;             /* path node -> growth of the node itself */
     const int64_t *below_objects, *below_bytes; /* ... with everything below it */
-    const thing_set *things;        /* path node -> what its objects are */
-    const bool *apart;              /* path node -> has an entry in growth of its own */
+    const thing_set *things;                    /* path node -> what its objects are */
+    const bool *apart;                          /* path node -> has an entry in growth of its own */
 };
 
 void comparison_make(const struct evidence *evidence, struct arena *arena, struct comparison *out);
@@ -41,14 +41,14 @@ enum { GROWTH_ITEMS_MOST = 8 };
  * does not: what is put into the container. */
 struct growth_makeup {
     int64_t bytes, objects;
-    int64_t at_or_below[THING_COUNT]; /* grown bytes of such things and of what hangs below them */
-    int64_t below[THING_COUNT];       /* grown bytes of what hangs below such things */
-    int64_t item_bytes[THING_COUNT];  /* grown bytes of items that are such things, with what hangs below */
-    int64_t item_objects[THING_COUNT];/* how many more such items */
-    int64_t new_items;                /* of the item that multiplied most */
+    int64_t at_or_below[THING_COUNT];  /* grown bytes of such things and of what hangs below them */
+    int64_t below[THING_COUNT];        /* grown bytes of what hangs below such things */
+    int64_t item_bytes[THING_COUNT];   /* grown bytes of items that are such things, with what hangs below */
+    int64_t item_objects[THING_COUNT]; /* how many more such items */
+    int64_t new_items;                 /* of the item that multiplied most */
     struct item_node items[GROWTH_ITEMS_MOST]; /* most bytes first */
     size_t item_count;
-    struct growth_type *types;        /* most grown bytes first; at most 8 */
+    struct growth_type *types; /* most grown bytes first; at most 8 */
     size_t type_count;
 };
 

@@ -7,8 +7,9 @@
 
 enum {
     FINDINGS_MOST = 5,
-    CANDIDATES_MOST = 24,     /* holders are sorted by rate: those beyond are far below the strongest */
+    CANDIDATES_MOST = 24, /* holders are sorted by rate: those beyond are far below the strongest */
     LEAST_SNAPSHOTS = 4,
+    LEAST_STILL_SNAPSHOTS = 3,
     LEAST_SECONDS = 3,
     FLOOR_BYTES = 32 << 10,
     FLOOR_PER_SECOND = 4 << 10,
@@ -16,10 +17,10 @@ enum {
     FLOOR_PART_OF_HEAP = 4096,
 };
 
-/* A holder must have gained this much to be worth a finding. What settles in a healthy process (interned names,
- * code objects on their first call, small caches of the standard library, one larger hash table) was tens of KiB per
- * watch, and more of it in a larger program; leaks that matter gain tens of kB per second. The part that rises with
- * the time of the watch stops rising, so that a long watch finds slow leaks. */
+/* A holder must have gained this much to be worth a finding. What settles in a healthy process (interned
+ * names, code objects on their first call, small caches of the standard library, one larger hash table) was
+ * tens of KiB per watch, and more of it in a larger program; leaks that matter gain tens of kB per second.
+ * The part that rises with the time of the watch stops rising, so that a long watch finds slow leaks. */
 static uint64_t least_growth(const struct evidence *evidence, double seconds) {
     double timed = FLOOR_PER_SECOND * (seconds < FLOOR_SECONDS ? seconds : FLOOR_SECONDS);
     double sized = (double)evidence->observations[evidence->observation_count - 1].bytes / FLOOR_PART_OF_HEAP;
@@ -44,7 +45,8 @@ static void judge_candidate(struct work *work, struct candidate *candidate) {
     work->suspect_count += suspect->rule != NULL;
 }
 
-/* Table growth in steps shows in the objects: such a holder is judged by them, so its bytes may lag behind. */
+/* Table growth in steps shows in the objects: such a holder is judged by them, so its bytes may lag behind.
+ */
 static void judge_held(struct work *work) {
     const struct growth *growth = work->evidence->growth;
     for (size_t i = 0; i < growth->count && i < CANDIDATES_MOST; i++) {
@@ -95,10 +97,24 @@ static void keep_excuses(struct work *work, struct verdict *out) {
     out->not_leak_count = work->excuses.count;
 }
 
+/* Whether no part of the heap gained anything to speak of: that takes no series to see. */
+static bool is_still(const struct work *work) {
+    const struct growth *growth = work->evidence->growth;
+    const struct observation *first = &work->evidence->observations[0];
+    const struct observation *last = &work->evidence->observations[work->evidence->observation_count - 1];
+    for (size_t i = 0; i < growth->settled_count; i++)
+        if (growth->settled[i].grown_bytes >= work->least)
+            return false;
+    return growth->count == 0 && last->bytes < first->bytes + work->least &&
+           last->garbage_bytes < first->garbage_bytes + work->least;
+}
+
 /* Too few looks tell a leak from a warm-up no better than a coin does. */
-static enum verdict_outcome outcome_of(const struct verdict *verdict) {
-    if (verdict->snapshots < LEAST_SNAPSHOTS || verdict->seconds < LEAST_SECONDS)
+static enum verdict_outcome outcome_of(const struct work *work, const struct verdict *verdict) {
+    if (verdict->seconds < LEAST_SECONDS || verdict->snapshots < LEAST_STILL_SNAPSHOTS)
         return VERDICT_INCONCLUSIVE;
+    if (verdict->snapshots < LEAST_SNAPSHOTS)
+        return is_still(work) ? VERDICT_NO_LEAK : VERDICT_INCONCLUSIVE;
     for (size_t i = 0; i < verdict->finding_count; i++)
         if (verdict->findings[i].confidence != CONFIDENCE_POSSIBLE)
             return VERDICT_LEAK;
@@ -117,11 +133,12 @@ void diagnose(const struct evidence *evidence, struct arena *arena, struct verdi
     write_findings(&work, out);
     excuse_rest(&work);
     keep_excuses(&work, out);
-    out->outcome = outcome_of(out);
+    out->outcome = outcome_of(&work, out);
     summary_add_notes(evidence, arena, out);
 }
 
-/* Only a leak can be certain early, and only a plain one: what has a bound, or warms up, looks like one at first. */
+/* Only a leak can be certain early, and only a plain one: what has a bound, or warms up, looks like one at
+ * first. */
 bool diagnosis_is_certain(const struct verdict *verdict, double seconds_asked) {
     enum { EARLIEST_SECONDS = 20, EARLIEST_SNAPSHOTS = 11 };
     if (verdict->outcome != VERDICT_LEAK || verdict->seconds < EARLIEST_SECONDS ||

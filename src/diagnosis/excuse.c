@@ -44,7 +44,8 @@ static int64_t known_bound(const struct candidate *candidate) {
 static struct node_facts facts_of_limit(const struct candidate *candidate, struct arena *arena) {
     struct node_facts facts = candidate->facts;
     const struct graph *graph = candidate->graph;
-    for (size_t back = 2; facts.bound < 0 && back <= PLUMBING_DEPTH && back <= candidate->step_count; back++) {
+    for (size_t back = 2; facts.bound < 0 && back <= PLUMBING_DEPTH && back <= candidate->step_count;
+         back++) {
         node_id above = candidate->steps[candidate->step_count - back].node;
         if (graph_type_of(graph, above)->role == ROLE_CACHE)
             graph->describe.node_facts(graph->describe.context, above, &facts, arena);

@@ -46,38 +46,38 @@ enum verdict_outcome { VERDICT_NO_LEAK, VERDICT_LEAK, VERDICT_INCONCLUSIVE };
 const char *verdict_outcome_name(enum verdict_outcome outcome);
 
 struct holder_step {
-    const char *edge;    /* ".STORE", "[...]", "local buf" */
-    const char *type;    /* "shop.sessions.Session" */
+    const char *edge; /* ".STORE", "[...]", "local buf" */
+    const char *type; /* "shop.sessions.Session" */
     uint64_t address;
-    uint64_t objects;    /* on this step, 0 unknown */
-    uint64_t bytes;      /* below this step, 0 unknown */
+    uint64_t objects; /* on this step, 0 unknown */
+    uint64_t bytes;   /* below this step, 0 unknown */
 };
 
 struct grown_type {
-    const char *type;    /* "Session", qualified with its module unless that is builtins */
+    const char *type; /* "Session", qualified with its module unless that is builtins */
     uint64_t count, bytes;
 };
 
 struct source_line {
     const char *file, *function;
     int32_t line;
-    double share;        /* 0..1 */
+    double share; /* 0..1 */
 };
 
 struct finding {
     uint32_t rank; /* from 1 */
     enum finding_kind kind;
     enum confidence confidence;
-    const char *title;      /* one sentence, without the final stop */
-    const char *path;       /* NULL if nobody in Python holds it and no words fit */
-    const char *root;       /* "module shop.sessions" */
+    const char *title; /* one sentence, without the final stop */
+    const char *path;  /* NULL if nobody in Python holds it and no words fit */
+    const char *root;  /* "module shop.sessions" */
     const char *holder_type;
-    uint64_t holder_entries; /* items in the container, 0 unknown */
+    uint64_t holder_entries;   /* items in the container, 0 unknown */
     struct holder_step *steps; /* from the root to the holder */
     size_t step_count;
     struct holder_step *below; /* from the holder down the branch that grows */
     size_t below_count;
-    struct grown_type *grows;  /* most bytes first */
+    struct grown_type *grows; /* most bytes first */
     size_t grow_count;
     uint64_t bytes, exclusive_bytes, objects; /* below the holder now; exclusive: retained by it alone */
     double heap_share;                        /* bytes / live heap */
@@ -85,7 +85,7 @@ struct finding {
     double growth_share;                      /* of the heap's growth, 0..1 */
     struct source_line *allocated_at, *written_by;
     size_t allocated_count, written_count;
-    const char *cause;      /* "a dict that only grows: keys are added, none is removed" */
+    const char *cause; /* "a dict that only grows: keys are added, none is removed" */
     const char *advice;
     const char **evidence;
     size_t evidence_count;

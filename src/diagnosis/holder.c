@@ -30,7 +30,8 @@ void holder_find_steps(struct candidate *candidate, struct arena *arena) {
     if (candidate->holder == NODE_NONE)
         return;
     const struct evidence *evidence = candidate->evidence;
-    candidate->step_count = paths_steps(candidate->graph, evidence->paths, candidate->holder, arena, &candidate->steps);
+    candidate->step_count =
+        paths_steps(candidate->graph, evidence->paths, candidate->holder, arena, &candidate->steps);
     if (candidate->alone)
         return;
     size_t named = single_depth(candidate->comparison->tree, candidate->region.node);
@@ -72,7 +73,8 @@ static const char *write_root(const struct candidate *candidate, struct arena *a
     struct text text = {0};
     if (candidate->steps[0].kind == EDGE_MODULE)
         text_add(&text, "module ");
-    paths_write_step(candidate->graph, candidate->evidence->reach, candidate->steps, candidate->step_count, 0, &text);
+    paths_write_step(candidate->graph, candidate->evidence->reach, candidate->steps, candidate->step_count, 0,
+                     &text);
     return take_text(&text, arena);
 }
 
@@ -81,7 +83,8 @@ static void describe_steps(const struct candidate *candidate, struct arena *aren
     for (size_t i = 0; i < candidate->step_count; i++) {
         const struct path_step *step = &candidate->steps[i];
         struct text edge = {0};
-        paths_write_step(candidate->graph, candidate->evidence->reach, candidate->steps, candidate->step_count, i, &edge);
+        paths_write_step(candidate->graph, candidate->evidence->reach, candidate->steps,
+                         candidate->step_count, i, &edge);
         struct holder_step *made = &out->steps[out->step_count++];
         made->edge = take_text(&edge, arena);
         made->type = write_type(candidate->graph, step->node, arena);

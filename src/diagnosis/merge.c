@@ -3,7 +3,8 @@
 
 #include <stdlib.h>
 
-/* What others hold too does not go away with the holder, but says no less that it grows: it counts for a quarter. */
+/* What others hold too does not go away with the holder, but says no less that it grows: it counts for a
+ * quarter. */
 static const double shared_weight = 0.25;
 
 uint64_t suspect_bytes(const struct candidate *candidate) {
@@ -28,7 +29,8 @@ double suspect_exclusive_share(const struct candidate *candidate) {
     if (!dominators || candidate->holder == NODE_NONE || candidate->region.extent != EXTENT_BELOW ||
         !candidate->alone)
         return 1;
-    return comparison_share((int64_t)dominators->retained[candidate->holder], (int64_t)suspect_bytes(candidate));
+    return comparison_share((int64_t)dominators->retained[candidate->holder],
+                            (int64_t)suspect_bytes(candidate));
 }
 
 static int compare_suspects(const void *left, const void *right) {
@@ -38,10 +40,12 @@ static int compare_suspects(const void *left, const void *right) {
     return strcmp(a->candidate.path, b->candidate.path);
 }
 
-/* As many new items, give or take what came between two looks; or twice as many, as a table with a list beside it. */
+/* As many new items, give or take what came between two looks; or twice as many, as a table with a list
+ * beside it. */
 static bool in_step(int64_t a, int64_t b) {
     int64_t slack = a / 20 > 2 ? a / 20 : 2;
-    return a >= 8 && (llabs(a - b) <= slack || llabs(2 * a - b) <= 2 * slack || llabs(a - 2 * b) <= 2 * slack);
+    return a >= 8 &&
+           (llabs(a - b) <= slack || llabs(2 * a - b) <= 2 * slack || llabs(a - 2 * b) <= 2 * slack);
 }
 
 /* The object that has the container: the step above it that is not just a namespace. */
@@ -78,7 +82,8 @@ static void add_follower(struct suspect *strong, const struct suspect *weak) {
 size_t suspects_rank(struct suspect *suspects, size_t count) {
     for (size_t i = 0; i < count; i++) {
         double exclusive = suspect_exclusive_share(&suspects[i].candidate);
-        suspects[i].score = suspects[i].candidate.trend.slope * (shared_weight + (1 - shared_weight) * exclusive);
+        suspects[i].score =
+            suspects[i].candidate.trend.slope * (shared_weight + (1 - shared_weight) * exclusive);
     }
     if (count)
         qsort(suspects, count, sizeof *suspects, compare_suspects);

@@ -11,7 +11,7 @@ struct suspect {
     struct candidate candidate;
     const struct rule *rule;
     struct rule_match match;
-    double score;                         /* bytes per second that it explains; see suspects_rank */
+    double score;                          /* bytes per second that it explains; see suspects_rank */
     const char *followers[FOLLOWERS_MOST]; /* paths that grow in step with it */
     size_t follower_count;
 };

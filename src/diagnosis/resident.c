@@ -17,8 +17,8 @@ static uint64_t object_bytes(const struct evidence *evidence) {
     return bytes;
 }
 
-/* Each part is measured on its own and some pages may be counted by two (an object in a mapped file, one that is
- * swapped out): each takes no more than what is left of the total. */
+/* Each part is measured on its own and some pages may be counted by two (an object in a mapped file, one that
+ * is swapped out): each takes no more than what is left of the total. */
 void resident_split_fill(const struct evidence *evidence, struct verdict *out) {
     const struct heap_facts *facts = &evidence->heap->facts;
     out->rss_known = facts->rss > 0;

@@ -18,25 +18,28 @@ struct rule {
     const char *cause, *advice;
 };
 
-#define RULES(line)            \
-    line(rule_refcount)        \
-    line(rule_waiting_cycle)   \
-    line(rule_uncollectable)   \
-    line(rule_task)            \
-    line(rule_thread)          \
-    line(rule_queue)           \
-    line(rule_closure)         \
-    line(rule_callback)        \
-    line(rule_registry)        \
-    line(rule_frame)           \
-    line(rule_buffer)          \
-    line(rule_cache)           \
+/* clang-format off */
+#define RULES(line) \
+    line(rule_refcount) \
+    line(rule_waiting_cycle) \
+    line(rule_uncollectable) \
+    line(rule_task) \
+    line(rule_thread) \
+    line(rule_queue) \
+    line(rule_closure) \
+    line(rule_callback) \
+    line(rule_registry) \
+    line(rule_frame) \
+    line(rule_buffer) \
+    line(rule_cache) \
     line(rule_container)
+/* clang-format on */
 
 #define RULES_DECLARE(name) extern const struct rule name;
 RULES(RULES_DECLARE)
 
 /* The rule that the candidate falls under, or NULL: it is no leak. */
-const struct rule *rules_find(const struct candidate *candidate, struct arena *arena, struct rule_match *match);
+const struct rule *rules_find(const struct candidate *candidate, struct arena *arena,
+                              struct rule_match *match);
 
 #endif

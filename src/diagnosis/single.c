@@ -1,5 +1,6 @@
-/* What one snapshot tells: where the heap is concentrated. The rules are those of Eclipse MAT: a suspect retains more
- * than a tenth of the heap; from it down to the point where the largest child holds less than 0.7 of its parent. */
+/* What one snapshot tells: where the heap is concentrated. The rules are those of Eclipse MAT: a suspect
+ * retains more than a tenth of the heap; from it down to the point where the largest child holds less than
+ * 0.7 of its parent. */
 #include "diagnosis/diagnosis.h"
 
 #include "diagnosis/amount.h"
@@ -13,8 +14,8 @@ struct dominated {
     node_id *first, *next; /* lists of children in the tree of dominators; NODE_NONE ends them */
 };
 
-static void link_dominated(const struct graph *graph, const struct dominators *dominators, struct arena *arena,
-                           struct dominated *out) {
+static void link_dominated(const struct graph *graph, const struct dominators *dominators,
+                           struct arena *arena, struct dominated *out) {
     out->first = arena_new(arena, node_id, graph->node_count);
     out->next = arena_new(arena, node_id, graph->node_count);
     memset(out->first, 0xff, graph->node_count * sizeof *out->first);
@@ -27,7 +28,8 @@ static void link_dominated(const struct graph *graph, const struct dominators *d
     }
 }
 
-static node_id largest_dominated(const struct dominated *dominated, const struct dominators *dominators, node_id node) {
+static node_id largest_dominated(const struct dominated *dominated, const struct dominators *dominators,
+                                 node_id node) {
     node_id best = NODE_NONE;
     for (node_id child = dominated->first[node]; child != NODE_NONE; child = dominated->next[child])
         if (best == NODE_NONE || dominators->retained[child] > dominators->retained[best])
@@ -35,10 +37,12 @@ static node_id largest_dominated(const struct dominated *dominated, const struct
     return best;
 }
 
-static node_id accumulation_point(const struct dominated *dominated, const struct dominators *dominators, node_id node) {
+static node_id accumulation_point(const struct dominated *dominated, const struct dominators *dominators,
+                                  node_id node) {
     for (int depth = 0; depth < DEPTH_MOST; depth++) {
         node_id child = largest_dominated(dominated, dominators, node);
-        if (child == NODE_NONE || (double)dominators->retained[child] < big_drop * (double)dominators->retained[node])
+        if (child == NODE_NONE ||
+            (double)dominators->retained[child] < big_drop * (double)dominators->retained[node])
             return node;
         node = child;
     }
@@ -99,7 +103,8 @@ static void describe_steps(const struct evidence *evidence, const struct path_st
     }
 }
 
-static void write_path(const struct evidence *evidence, node_id point, struct arena *arena, struct finding *out) {
+static void write_path(const struct evidence *evidence, node_id point, struct arena *arena,
+                       struct finding *out) {
     const struct graph *graph = &evidence->heap->graph;
     struct path_step *steps;
     size_t count = paths_steps(graph, evidence->paths, point, arena, &steps);
@@ -108,7 +113,9 @@ static void write_path(const struct evidence *evidence, node_id point, struct ar
     out->path = arena_copy_text(arena, text_get(&path), path.length);
     text_deinit(&path);
     describe_steps(evidence, steps, count, arena, out);
-    out->root = count ? arena_format(arena, "%s%s", steps[0].kind == EDGE_MODULE ? "module " : "", out->steps[0].edge) : "";
+    out->root =
+        count ? arena_format(arena, "%s%s", steps[0].kind == EDGE_MODULE ? "module " : "", out->steps[0].edge)
+              : "";
 }
 
 static void write_finding(const struct evidence *evidence, node_id point, uint32_t rank, uint64_t heap,
@@ -127,8 +134,8 @@ static void write_finding(const struct evidence *evidence, node_id point, uint32
     out->cause = "one snapshot tells how much it holds, not whether it grows";
     out->advice = "watch the process (caulk leaks PID), or compare with a later snapshot (caulk diff)";
     out->evidence = arena_new(arena, const char *, 1);
-    out->evidence[out->evidence_count++] =
-        arena_format(arena, "%d %% of the heap is reachable only through it", amount_percent(out->heap_share));
+    out->evidence[out->evidence_count++] = arena_format(
+        arena, "%d %% of the heap is reachable only through it", amount_percent(out->heap_share));
 }
 
 void diagnose_single(const struct evidence *evidence, struct arena *arena, struct verdict *out) {
@@ -138,7 +145,8 @@ void diagnose_single(const struct evidence *evidence, struct arena *arena, struc
     find_suspects(evidence, (uint64_t)(suspect_share * (double)out->live_bytes), &suspects);
     out->findings = arena_new(arena, struct finding, suspects.count + 1);
     for (size_t i = 0; i < suspects.count; i++)
-        write_finding(evidence, suspects.points[i], (uint32_t)i + 1, out->live_bytes, arena, &out->findings[i]);
+        write_finding(evidence, suspects.points[i], (uint32_t)i + 1, out->live_bytes, arena,
+                      &out->findings[i]);
     out->finding_count = suspects.count;
     summary_add_notes(evidence, arena, out);
 }

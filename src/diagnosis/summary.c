@@ -72,8 +72,9 @@ static void note_native_growth(const struct evidence *evidence, struct arena *ar
     const struct growth *growth = evidence->growth;
     double beside = growth->rss.slope - growth->live.slope - growth->garbage.slope;
     if (growth->rss.verdict == SERIES_GROWS && beside > LEAST_RATE && beside > growth->rss.slope / 2)
-        add_note(out, arena_format(arena, "resident memory grows by %s outside of Python objects: native blocks, "
-                                          "allocator slack or mapped files, which caulk does not look into yet",
+        add_note(out, arena_format(arena,
+                                   "resident memory grows by %s outside of Python objects: native blocks, "
+                                   "allocator slack or mapped files, which caulk does not look into yet",
                                    amount_rate(arena, beside)));
 }
 
@@ -83,8 +84,11 @@ void summary_add_notes(const struct evidence *evidence, struct arena *arena, str
     if (!watched)
         add_note(out, "one snapshot cannot tell a leak: it has no time in it");
     else if (out->outcome == VERDICT_INCONCLUSIVE)
-        add_note(out, arena_format(arena, "%zu snapshots in %.1f s are too few for a verdict: watch for 8 seconds or "
-                                          "more", out->snapshots, out->seconds));
+        add_note(out,
+                 arena_format(arena,
+                              "%zu snapshots in %.1f s are too few for a verdict: watch for 8 seconds or "
+                              "more",
+                              out->snapshots, out->seconds));
     if (watched)
         note_native_growth(evidence, arena, out);
     if (!out->garbage_collector_enabled)

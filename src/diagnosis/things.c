@@ -97,7 +97,8 @@ static void walk_add(struct class_walk *walk, node_id node) {
         walk->classes[walk->count++] = node;
 }
 
-/* tp_base is a class, tp_bases and tp_mro are tuples of classes; tp_subclasses is a dict of weak references. */
+/* tp_base is a class, tp_bases and tp_mro are tuples of classes; tp_subclasses is a dict of weak references.
+ */
 static void walk_add_bases(const struct graph *graph, struct class_walk *walk, node_id node) {
     for (uint32_t edge = graph->out_begin[node]; edge < graph->out_begin[node + 1]; edge++) {
         node_id target = graph->out_target[edge];
@@ -106,13 +107,15 @@ static void walk_add_bases(const struct graph *graph, struct class_walk *walk, n
             continue;
         if (role == ROLE_TYPE)
             walk_add(walk, target);
-        for (uint32_t item = graph->out_begin[target]; role == ROLE_SEQUENCE && item < graph->out_begin[target + 1]; item++)
+        for (uint32_t item = graph->out_begin[target];
+             role == ROLE_SEQUENCE && item < graph->out_begin[target + 1]; item++)
             if (graph->out_kind[item] == EDGE_INDEX)
                 walk_add(walk, graph->out_target[item]);
     }
 }
 
-/* The class of `node` and all that it derives from; a class of C without a node of its own is not among them. */
+/* The class of `node` and all that it derives from; a class of C without a node of its own is not among them.
+ */
 static void walk_classes(const struct graph *graph, node_id node, struct class_walk *walk) {
     walk->count = 0;
     uint64_t address = graph_type_of(graph, node)->address;
@@ -133,7 +136,8 @@ thing_set things_of_node(const struct graph *graph, node_id node) {
     struct arena scratch = {0};
     walk_classes(graph, node, &walk);
     for (size_t i = 0; i < walk.count; i++)
-        found |= things_of_full_name(graph->describe.node_name(graph->describe.context, walk.classes[i], &scratch));
+        found |= things_of_full_name(
+            graph->describe.node_name(graph->describe.context, walk.classes[i], &scratch));
     arena_deinit(&scratch);
     return found;
 }

@@ -1,6 +1,8 @@
-/* What an object is to somebody who looks for the cause of a leak: finer than its role, coarser than its type.
+/* What an object is to somebody who looks for the cause of a leak: finer than its role, coarser than its
+ * type.
  *
- * Everything here is a fact of CPython and its standard library (which type does what), never of a program. */
+ * Everything here is a fact of CPython and its standard library (which type does what), never of a program.
+ */
 #ifndef CAULK_DIAGNOSIS_THINGS_H
 #define CAULK_DIAGNOSIS_THINGS_H
 
@@ -10,8 +12,8 @@ enum thing {
     THING_FRAME,     /* frames, generators, coroutines: they keep local variables */
     THING_TRACEBACK, /* tracebacks and exceptions, which refer to one */
     THING_FUNCTION,
-    THING_METHOD,    /* bound methods and functools.partial: they keep an object */
-    THING_CELL,      /* a variable that a closure captured */
+    THING_METHOD, /* bound methods and functools.partial: they keep an object */
+    THING_CELL,   /* a variable that a closure captured */
     THING_WEAKREF,
     THING_HANDLER,   /* logging handlers and filters */
     THING_FINALIZER, /* weakref.finalize and what it keeps */
@@ -19,7 +21,7 @@ enum thing {
     THING_CONTEXT,   /* contextvars */
     THING_THREAD,
     THING_CLASS,
-    THING_VIEW,      /* small objects that keep another's memory: memoryview, ndarray, re.Match, dict views */
+    THING_VIEW, /* small objects that keep another's memory: memoryview, ndarray, re.Match, dict views */
     THING_QUEUE,
     THING_COUNT,
 };

@@ -18,7 +18,8 @@ static enum confidence confidence_of(const struct candidate *candidate) {
     if (trend->verdict != SERIES_GROWS)
         return CONFIDENCE_POSSIBLE;
     bool steady = trend->risen == trend->intervals && trend->intervals >= CERTAIN_INTERVALS && trend->low > 0;
-    return steady && seconds_of(candidate->evidence) >= CERTAIN_SECONDS ? CONFIDENCE_CERTAIN : CONFIDENCE_LIKELY;
+    return steady && seconds_of(candidate->evidence) >= CERTAIN_SECONDS ? CONFIDENCE_CERTAIN
+                                                                        : CONFIDENCE_LIKELY;
 }
 
 static const char *top_type(const struct candidate *candidate, struct arena *arena) {
@@ -31,12 +32,14 @@ static const char *write_title(const struct suspect *suspect, struct arena *aren
     const struct candidate *candidate = &suspect->candidate;
     const char *rate = amount_rate(arena, candidate->trend.slope);
     if (candidate->source == CANDIDATE_NATIVE)
-        return arena_format(arena, "objects that nobody in Python holds (%s) grow by %s", top_type(candidate, arena), rate);
+        return arena_format(arena, "objects that nobody in Python holds (%s) grow by %s",
+                            top_type(candidate, arena), rate);
     if (suspect->rule->kind == KIND_UNCOLLECTABLE_CYCLE)
         return arena_format(arena, "cycles that the garbage collector cannot free (%s) grow by %s",
                             top_type(candidate, arena), rate);
     if (candidate->source == CANDIDATE_GARBAGE)
-        return arena_format(arena, "garbage that waits for the collector (%s) grows by %s", top_type(candidate, arena), rate);
+        return arena_format(arena, "garbage that waits for the collector (%s) grows by %s",
+                            top_type(candidate, arena), rate);
     if (candidate->region.extent == EXTENT_WITH)
         return arena_format(arena, "the number of threads grows, by %s", rate);
     return arena_format(arena, "%s grows by %s", candidate->path, rate);
@@ -74,7 +77,8 @@ static void write_evidence(const struct suspect *suspect, struct arena *arena, s
     add_evidence(out, arena_format(arena, "grew in %zu of %zu intervals", trend->risen, trend->intervals));
     add_evidence(out, write_slope(trend, arena));
     if (candidate->growth_share >= 0.01)
-        add_evidence(out, arena_format(arena, "%d %% of the growth of the heap", amount_percent(candidate->growth_share)));
+        add_evidence(out, arena_format(arena, "%d %% of the growth of the heap",
+                                       amount_percent(candidate->growth_share)));
     add_evidence(out, write_exclusive(candidate, out, arena));
     if (candidate->makeup.new_items > 0)
         add_evidence(out, arena_format(arena, "%s more items in %.1f s",
@@ -105,7 +109,8 @@ static void write_numbers(const struct candidate *candidate, struct finding *out
     else if (candidate->alone && evidence->dominators)
         out->exclusive_bytes = evidence->dominators->retained[candidate->holder];
     if (out->exclusive_bytes > out->bytes)
-        out->bytes = out->exclusive_bytes; /* the holder that a program knows has a little more than its inside */
+        out->bytes =
+            out->exclusive_bytes; /* the holder that a program knows has a little more than its inside */
     if (candidate->source == CANDIDATE_GARBAGE)
         heap += out->bytes;
     out->heap_share = comparison_share((int64_t)out->bytes, (int64_t)heap);

@@ -1,4 +1,5 @@
-/* Which kind of leak is named for which shape of growth; who holds it; the look-alike of each that is another kind. */
+/* Which kind of leak is named for which shape of growth; who holds it; the look-alike of each that is another
+ * kind. */
 #include "watched_world.h"
 
 static int many(int step) {
@@ -69,7 +70,8 @@ TEST(caches_without_a_limit) {
 static void draw_methods(int step, struct text *out) {
     shop(out);
     text_add(out, "g -['BUS']-> b(shop.Bus); b -.listeners-> l(list);");
-    repeat(out, many(step), "l -[]-> i@(method):64; i@ -slot __self__-> v@(shop.View); v@ -.page-> p@(bytes):3000;");
+    repeat(out, many(step),
+           "l -[]-> i@(method):64; i@ -slot __self__-> v@(shop.View); v@ -.page-> p@(bytes):3000;");
 }
 
 static void draw_dead_weakrefs(int step, struct text *out) {
@@ -80,8 +82,10 @@ static void draw_dead_weakrefs(int step, struct text *out) {
 
 static void draw_handlers(int step, struct text *out) {
     shop(out);
-    text_add(out, "h=logging.Handler(type)!library; sh=logging.StreamHandler(type)!library; sh -base-> h; root -> sh;"
-                  "g -['LOG']-> lg(~logging.Logger); lg -.handlers-> l(list);");
+    text_add(
+        out,
+        "h=logging.Handler(type)!library; sh=logging.StreamHandler(type)!library; sh -base-> h; root -> sh;"
+        "g -['LOG']-> lg(~logging.Logger); lg -.handlers-> l(list);");
     repeat(out, many(step), "l -[]-> i@(~logging.StreamHandler):500; i@ -.stream-> s@(~io.StringIO):2000;");
 }
 
@@ -107,7 +111,8 @@ static void draw_closures(int step, struct text *out) {
     shop(out);
     text_add(out, "g -['WAITING']-> l(list);");
     repeat(out, many(step),
-           "l -[]-> f@(function):150; f@ -slot __closure__-> t@(tuple):50; t@ -[0]-> c@(cell):40; c@ -cell-> r@(bytes):3000;");
+           "l -[]-> f@(function):150; f@ -slot __closure__-> t@(tuple):50; t@ -[0]-> c@(cell):40; c@ -cell-> "
+           "r@(bytes):3000;");
 }
 
 static void draw_plain_functions(int step, struct text *out) {
@@ -124,20 +129,25 @@ TEST(closures_that_captured_much) {
 /* Two cells: only one of them grows. */
 static void draw_in_cell(int step, struct text *out) {
     shop(out);
-    text_add(out, "g -['scan']-> f(function); f -slot __closure__-> t(tuple); t -[0]-> a(cell):40; t -[1]-> b(cell):40;"
-                  "a -cell-> x(list):50; x -[]-> y(bytes):90; b -cell-> l(list):50;");
+    text_add(
+        out,
+        "g -['scan']-> f(function); f -slot __closure__-> t(tuple); t -[0]-> a(cell):40; t -[1]-> b(cell):40;"
+        "a -cell-> x(list):50; x -[]-> y(bytes):90; b -cell-> l(list):50;");
     repeat(out, many(step), "l -[]-> i@(bytes):3000;");
 }
 
 TEST(a_position_is_told_where_one_object_has_it_all) {
-    CHECK_TEXT(found(watch(draw_in_cell), 0), "certain growing-container shop.scan.__closure__[1].cell_contents");
+    CHECK_TEXT(found(watch(draw_in_cell), 0),
+               "certain growing-container shop.scan.__closure__[1].cell_contents");
 }
 
 static void draw_exceptions(int step, struct text *out) {
     shop(out);
     text_add(out, "g -['ERRORS']-> l(list);");
-    repeat(out, many(step), "l -[]-> e@(shop.Boom!):100; e@ -slot __traceback__-> t@(traceback):60; t@ -slot tb_frame-> f@(frame):300;"
-                            "f@ -local buffer-> b@(bytes):3000;");
+    repeat(out, many(step),
+           "l -[]-> e@(shop.Boom!):100; e@ -slot __traceback__-> t@(traceback):60; t@ -slot tb_frame-> "
+           "f@(frame):300;"
+           "f@ -local buffer-> b@(bytes):3000;");
 }
 
 static void draw_generators(int step, struct text *out) {
@@ -158,11 +168,14 @@ TEST(frames_that_should_be_gone) {
 static void draw_tasks(int step, struct text *out) {
     shop(out);
     text_add(out, "g -['TASKS']-> l(set);");
-    repeat(out, many(step), "l -[]-> t@(~_asyncio.Task):200; t@ -slot coro-> c@(coroutine):200; c@ -local order-> o@(str):3000;");
+    repeat(
+        out, many(step),
+        "l -[]-> t@(~_asyncio.Task):200; t@ -slot coro-> c@(coroutine):200; c@ -local order-> o@(str):3000;");
 }
 
 static void draw_context(int step, struct text *out) {
-    text_add(out, "root -> th=MainThread(thread); th -slot context-> c(~_contextvars.Context); c -slot vars-> h(hamt);");
+    text_add(out, "root -> th=MainThread(thread); th -slot context-> c(~_contextvars.Context); c -slot "
+                  "vars-> h(hamt);");
     repeat(out, many(step), "h -[]-> v@(~_contextvars.ContextVar):100; h -[]-> d@(dict):3000;");
 }
 
@@ -179,7 +192,8 @@ static void draw_thread_keys(int step, struct text *out) {
 
 static void draw_threads(int step, struct text *out) {
     text_add(out, "root -> main=MainThread(thread); main -> r0=run(activation);");
-    repeat(out, many(step), "root -> t@='Thread-@'(thread); t@ -> a@=run(activation); a@ -local rows-> l@(list):3000;");
+    repeat(out, many(step),
+           "root -> t@='Thread-@'(thread); t@ -> a@=run(activation); a@ -local rows-> l@(list):3000;");
 }
 
 static void draw_threads_and_their_objects(int step, struct text *out) {
@@ -211,7 +225,8 @@ static void draw_interned(int step, struct text *out) {
 }
 
 static void draw_loggers(int step, struct text *out) {
-    text_add(out, "root -> m=logging(module)!library; m -namespace-> g(dict); g -['root']-> r(~logging.RootLogger); r -.manager-> mg(~logging.Manager);"
+    text_add(out, "root -> m=logging(module)!library; m -namespace-> g(dict); g -['root']-> "
+                  "r(~logging.RootLogger); r -.manager-> mg(~logging.Manager);"
                   "mg -.loggerDict-> d(dict);");
     repeat(out, many(step), "d -['c@']-> l@(~logging.Logger):3000;");
 }
@@ -286,8 +301,9 @@ TEST(garbage_with_the_collector_off) {
 
 static void draw_frozen(int step, struct text *out) {
     shop(out);
-    repeat(out, many(step), "a@(shop.Rules):400!permanent; b@(shop.Rule):300!permanent; a@ -.rule-> b@; b@ -.rules-> a@;"
-                            "b@ -.text-> t@(str):3000;");
+    repeat(out, many(step),
+           "a@(shop.Rules):400!permanent; b@(shop.Rule):300!permanent; a@ -.rule-> b@; b@ -.rules-> a@;"
+           "b@ -.text-> t@(str):3000;");
 }
 
 TEST(garbage_that_was_frozen) {
@@ -298,7 +314,9 @@ TEST(garbage_that_was_frozen) {
 
 TEST_MAIN(RUN(a_list_that_only_grows); RUN(a_dict_that_only_grows); RUN(caches_without_a_limit);
           RUN(callbacks_that_are_never_removed); RUN(handlers_are_known_by_their_base_class);
-          RUN(closures_that_captured_much); RUN(a_position_is_told_where_one_object_has_it_all); RUN(frames_that_should_be_gone); RUN(tasks_and_contexts_that_stay);
-          RUN(threads_that_stay); RUN(threads_and_their_objects_are_one_finding); RUN(tables_of_the_interpreter); RUN(views_that_keep_a_large_base);
-          RUN(a_queue_that_nobody_empties); RUN(references_that_c_code_forgot); RUN(garbage_with_the_collector_off);
+          RUN(closures_that_captured_much); RUN(a_position_is_told_where_one_object_has_it_all);
+          RUN(frames_that_should_be_gone); RUN(tasks_and_contexts_that_stay); RUN(threads_that_stay);
+          RUN(threads_and_their_objects_are_one_finding); RUN(tables_of_the_interpreter);
+          RUN(views_that_keep_a_large_base); RUN(a_queue_that_nobody_empties);
+          RUN(references_that_c_code_forgot); RUN(garbage_with_the_collector_off);
           RUN(garbage_that_was_frozen);)

@@ -1,4 +1,5 @@
-/* What is no leak, and why; the outcome; ranks, findings that share a cause, one snapshot, the resident memory. */
+/* What is no leak, and why; the outcome; ranks, findings that share a cause, one snapshot, the resident
+ * memory. */
 #include "watched_world.h"
 
 static void shop(struct text *out) {
@@ -26,7 +27,8 @@ TEST(what_has_a_limit_is_no_leak) {
     struct world *world = watch(draw_deque);
     CHECK_EQUAL(world->verdict.outcome, VERDICT_NO_LEAK);
     CHECK_EQUAL(world->verdict.finding_count, 0);
-    CHECK_TEXT(excused(world, "bounded-cache"), "bounded-cache shop.EVENTS (bounded at 2,000; about 5.7 MiB when full)");
+    CHECK_TEXT(excused(world, "bounded-cache"),
+               "bounded-cache shop.EVENTS (bounded at 2,000; about 5.7 MiB when full)");
     world = watch(draw_lru_cache);
     CHECK_EQUAL(world->verdict.outcome, VERDICT_NO_LEAK);
     CHECK(strstr(excused(world, "bounded-cache"), "(bounded at 1,024;") != NULL);
@@ -60,7 +62,8 @@ static void draw_churn(int step, struct text *out) {
 
 static void draw_garbage(int step, struct text *out) {
     shop(out);
-    repeat(out, 10 + 12 * step, "a@(shop.Invoice):400; b@(shop.Line):3000; a@ -.line-> b@; b@ -.invoice-> a@;");
+    repeat(out, 10 + 12 * step,
+           "a@(shop.Invoice):400; b@(shop.Line):3000; a@ -.line-> b@; b@ -.invoice-> a@;");
 }
 
 TEST(what_levels_off_is_a_warm_up) {
@@ -85,7 +88,8 @@ TEST(garbage_waits_for_an_enabled_collector) {
 
 static void draw_blind_cycle(int step, struct text *out) {
     shop(out);
-    repeat(out, 10 + 12 * step, "row@(dict):3000; cell@(int):100; row@ -['cell']-> cell@; cell@ -slot row-> row@;");
+    repeat(out, 10 + 12 * step,
+           "row@(dict):3000; cell@(int):100; row@ -['cell']-> cell@; cell@ -slot row-> row@;");
 }
 
 TEST(cycles_through_a_type_that_takes_no_part) {
@@ -117,6 +121,20 @@ TEST(a_watch_that_is_too_short_decides_nothing) {
     CHECK(world->verdict.note_count > 0);
     world = watch_with(draw_leak, 6, &facts);
     CHECK_EQUAL(world->verdict.outcome, VERDICT_LEAK);
+}
+
+static void draw_nothing_new(int step, struct text *out) {
+    (void)step;
+    draw_leak(0, out);
+}
+
+TEST(three_snapshots_suffice_where_nothing_grew) {
+    struct heap_facts facts = world_facts();
+    world_seconds_between(3);
+    CHECK_EQUAL(watch_with(draw_nothing_new, 3, &facts)->verdict.outcome, VERDICT_NO_LEAK);
+    CHECK_EQUAL(watch_with(draw_leak, 3, &facts)->verdict.outcome, VERDICT_INCONCLUSIVE);
+    CHECK_EQUAL(watch_with(draw_nothing_new, 2, &facts)->verdict.outcome, VERDICT_INCONCLUSIVE);
+    world_seconds_between(1);
 }
 
 TEST(only_a_plain_leak_ends_the_watch_early) {
@@ -197,10 +215,11 @@ TEST(the_verdict_knows_its_target) {
     CHECK_EQUAL(world->verdict.snapshots, 8);
 }
 
-TEST_MAIN(RUN(what_has_a_limit_is_no_leak); RUN(a_limit_beyond_all_memory_is_none); RUN(what_levels_off_is_a_warm_up);
-          RUN(what_comes_and_goes_is_churn); RUN(garbage_waits_for_an_enabled_collector);
-          RUN(cycles_through_a_type_that_takes_no_part); RUN(growth_below_the_floor_is_noise);
-          RUN(a_watch_that_is_too_short_decides_nothing); RUN(only_a_plain_leak_ends_the_watch_early);
+TEST_MAIN(RUN(what_has_a_limit_is_no_leak); RUN(a_limit_beyond_all_memory_is_none);
+          RUN(what_levels_off_is_a_warm_up); RUN(what_comes_and_goes_is_churn);
+          RUN(garbage_waits_for_an_enabled_collector); RUN(cycles_through_a_type_that_takes_no_part);
+          RUN(growth_below_the_floor_is_noise); RUN(a_watch_that_is_too_short_decides_nothing);
+          RUN(three_snapshots_suffice_where_nothing_grew); RUN(only_a_plain_leak_ends_the_watch_early);
           RUN(findings_are_ranked_by_rate); RUN(bookkeeping_that_grows_in_step_is_no_second_finding);
           RUN(one_snapshot_tells_who_holds_but_not_what_grows); RUN(the_parts_of_the_resident_memory_add_up);
           RUN(the_verdict_knows_its_target);)

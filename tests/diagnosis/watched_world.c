@@ -5,6 +5,11 @@
 #include <string.h>
 
 static struct world world;
+static int seconds_between = 1;
+
+void world_seconds_between(int seconds) {
+    seconds_between = seconds;
+}
 
 struct heap_facts world_facts(void) {
     return (struct heap_facts){
@@ -32,8 +37,9 @@ static void link_types(const struct graph *graph) {
     for (node_id node = 0; node < graph->node_count; node++) {
         struct span name = graph->describe.node_name(graph->describe.context, node, &world.arena);
         for (uint32_t i = 0; i < graph->type_count && graph_type_of(graph, node)->role == ROLE_TYPE; i++)
-            if (span_is(name, arena_format(&world.arena, "%.*s.%.*s", (int)types[i].module.length, types[i].module.data,
-                                           (int)types[i].name.length, types[i].name.data)))
+            if (span_is(name,
+                        arena_format(&world.arena, "%.*s.%.*s", (int)types[i].module.length,
+                                     types[i].module.data, (int)types[i].name.length, types[i].name.data)))
                 types[i].address = graph->addresses[node];
     }
 }
@@ -45,7 +51,7 @@ static void look(int step, const char *text) {
     reach_compute(&world.heap.graph, &world.arena, &world.reach);
     paths_compute(&world.heap.graph, &world.reach, &world.arena, &world.paths);
     path_tree_build(&world.heap.graph, &world.reach, &world.paths, false, &world.arena, &observation->tree);
-    observation->time = step;
+    observation->time = step * seconds_between;
     observation->bytes = world.reach.bytes[REACH_LIVE] + world.reach.bytes[REACH_NATIVE];
     observation->objects = world.reach.objects[REACH_LIVE] + world.reach.objects[REACH_NATIVE];
     observation->garbage_bytes = world.reach.bytes[REACH_GARBAGE];
@@ -58,7 +64,8 @@ static void look(int step, const char *text) {
 }
 
 static void conclude(int snapshots) {
-    dominators_compute(&world.heap.graph, &world.reach, DOMINATORS_AUTOMATIC, &world.arena, &world.dominators);
+    dominators_compute(&world.heap.graph, &world.reach, DOMINATORS_AUTOMATIC, &world.arena,
+                       &world.dominators);
     growth_compute(world.observations, (size_t)snapshots, 1024, &world.arena, &world.growth);
     struct evidence evidence = {
         .heap = &world.heap,

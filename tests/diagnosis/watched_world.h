@@ -36,6 +36,9 @@ struct heap_facts world_facts(void);
 struct world *watch(draw_function *draw);
 struct world *watch_with(draw_function *draw, int snapshots, const struct heap_facts *facts);
 
+/* One second unless told otherwise; as on a machine under load. */
+void world_seconds_between(int seconds);
+
 /* One snapshot. */
 struct world *look_once(draw_function *draw);
 

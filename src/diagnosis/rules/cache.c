@@ -22,7 +22,8 @@ static bool is_called_cache(struct span name) {
 /* The wrapper, or its dict, or what the dict's entries hang from. */
 static bool is_lru_cache(const struct candidate *candidate) {
     for (size_t back = 1; back <= 3 && back <= candidate->step_count; back++)
-        if (graph_type_of(candidate->graph, candidate->steps[candidate->step_count - back].node)->role == ROLE_CACHE)
+        if (graph_type_of(candidate->graph, candidate->steps[candidate->step_count - back].node)->role ==
+            ROLE_CACHE)
             return true;
     return false;
 }
@@ -32,10 +33,12 @@ static bool matches(const struct candidate *candidate, struct arena *arena, stru
     if (candidate->source != CANDIDATE_HELD)
         return false;
     if (is_lru_cache(candidate)) {
-        match->cause = "functools.cache or lru_cache(maxsize=None) keeps every argument and result for ever; on a "
-                       "method, `self` is an argument";
-        match->advice = "give lru_cache a maxsize; on methods use functools.cached_property or a cache on the instance; "
-                        "key by what identifies, not by whole objects";
+        match->cause =
+            "functools.cache or lru_cache(maxsize=None) keeps every argument and result for ever; on a "
+            "method, `self` is an argument";
+        match->advice =
+            "give lru_cache a maxsize; on methods use functools.cached_property or a cache on the instance; "
+            "key by what identifies, not by whole objects";
         return true;
     }
     const struct graph_type *holder = candidate_holder_type(candidate);
@@ -44,12 +47,14 @@ static bool matches(const struct candidate *candidate, struct arena *arena, stru
     if (is_called_cache(candidate_name(candidate)) || is_called_cache(holder->name))
         return true;
     size_t count = candidate->step_count;
-    return count > 1 && is_called_cache(graph_type_of(candidate->graph, candidate->steps[count - 2].node)->name);
+    return count > 1 &&
+           is_called_cache(graph_type_of(candidate->graph, candidate->steps[count - 2].node)->name);
 }
 
 const struct rule rule_cache = {
     KIND_UNBOUNDED_CACHE,
     matches,
     "a cache without a limit: each new key adds an entry and none is removed",
-    "give it a limit (functools.lru_cache(maxsize=...), cachetools.TTLCache) and check that keys repeat at all",
+    "give it a limit (functools.lru_cache(maxsize=...), cachetools.TTLCache) and check that keys repeat at "
+    "all",
 };

@@ -3,25 +3,31 @@
 
 static bool explain_registry(const struct candidate *candidate, struct rule_match *match) {
     struct span name = candidate_name(candidate);
-    if (candidate->step_count && candidate->steps[0].kind == EDGE_INTERPRETER &&
-        name.length >= 6 && memcmp(name.data, "atexit", 6) == 0) {
-        match->cause = "functions are registered with atexit and never unregistered: each keeps its object until the "
-                       "process ends";
-        match->advice = "register one function per process, not one per object; or atexit.unregister() when the object "
-                        "is closed, or weakref.finalize() with a plain function";
+    if (candidate->step_count && candidate->steps[0].kind == EDGE_INTERPRETER && name.length >= 6 &&
+        memcmp(name.data, "atexit", 6) == 0) {
+        match->cause =
+            "functions are registered with atexit and never unregistered: each keeps its object until the "
+            "process ends";
+        match->advice =
+            "register one function per process, not one per object; or atexit.unregister() when the object "
+            "is closed, or weakref.finalize() with a plain function";
         return true;
     }
     if (candidate->makeup.item_objects[THING_FINALIZER] > 0 &&
         candidate_share_by_items(candidate, THING_FINALIZER) >= 0.5) {
-        match->cause = "weakref.finalize keeps the callback and its arguments; where these refer to the object itself "
-                       "(a bound method does), the object can never die";
-        match->advice = "pass weakref.finalize a plain function and only what it needs, never self or a method of it";
+        match->cause =
+            "weakref.finalize keeps the callback and its arguments; where these refer to the object itself "
+            "(a bound method does), the object can never die";
+        match->advice =
+            "pass weakref.finalize a plain function and only what it needs, never self or a method of it";
         return true;
     }
     if (candidate_share_by_items(candidate, THING_HANDLER) >= 0.5) {
-        match->cause = "a logger gets ever more handlers or filters: one is added each time and none is removed";
-        match->advice = "add handlers once, at start-up or under `if not logger.handlers`; removeHandler() and close() "
-                        "what belongs to one object";
+        match->cause =
+            "a logger gets ever more handlers or filters: one is added each time and none is removed";
+        match->advice =
+            "add handlers once, at start-up or under `if not logger.handlers`; removeHandler() and close() "
+            "what belongs to one object";
         return true;
     }
     return false;

@@ -6,13 +6,15 @@ static void explain_dict(const struct candidate *candidate, struct rule_match *m
     if (candidate->step_count > 1)
         above = graph_type_of(candidate->graph, candidate->steps[candidate->step_count - 2].node);
     if (above && (span_is(above->name, "WeakKeyDictionary") || span_is(above->name, "WeakValueDictionary"))) {
-        match->cause = "entries of a weak dictionary stay: their values refer, directly or not, to their own keys";
+        match->cause =
+            "entries of a weak dictionary stay: their values refer, directly or not, to their own keys";
         match->advice = "let the value refer to its key weakly (weakref.ref), or remove the entry yourself";
         return;
     }
     match->cause = "a dict that only grows: keys are added, none is removed";
-    match->advice = "remove the entry when its work is done (pop, in a finally clause), or give the dict a bound or an "
-                    "expiry (cachetools.TTLCache); look up with get() where a defaultdict would add";
+    match->advice =
+        "remove the entry when its work is done (pop, in a finally clause), or give the dict a bound or an "
+        "expiry (cachetools.TTLCache); look up with get() where a defaultdict would add";
 }
 
 static bool matches(const struct candidate *candidate, struct arena *arena, struct rule_match *match) {

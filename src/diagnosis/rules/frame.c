@@ -14,9 +14,11 @@ static bool matches(const struct candidate *candidate, struct arena *arena, stru
     bool generators = candidate_share_by_items(candidate, THING_FRAME) >= 0.5;
     match->cause = generators ? "frames or suspended generators are kept, and with them their local variables"
                               : "frames are kept, and with them their local variables";
-    match->advice = generators ? "close() generators that are not read to their end and forget them; keep what you need of a "
-                                 "frame, never the frame (sys._getframe())"
-                               : "keep what you need of a frame (a name, a module), never the frame itself";
+    match->advice =
+        generators
+            ? "close() generators that are not read to their end and forget them; keep what you need of a "
+              "frame, never the frame (sys._getframe())"
+            : "keep what you need of a frame (a name, a module), never the frame itself";
     return true;
 }
 

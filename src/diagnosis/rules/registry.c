@@ -11,23 +11,32 @@ struct known_registry {
 static const struct known_registry registries[] = {
     {NULL, "__warningregistry__",
      "the warnings module remembers each different warning text of a module for ever",
-     "warn with a constant text; pass what varies by logging instead, or filter with a module's name, not by text"},
+     "warn with a constant text; pass what varies by logging instead, or filter with a module's name, not by "
+     "text"},
     {"warnings", "onceregistry", "the warnings module remembers each different warning text for ever",
      "warn with a constant text; pass what varies by logging instead"},
     {"logging", "loggerDict", "logging keeps every logger under its name for ever, and each name is new",
-     "use one logger per module, never per connection or object: put the varying part into the message, or into a "
+     "use one logger per module, never per connection or object: put the varying part into the message, or "
+     "into a "
      "LoggerAdapter"},
-    {"linecache", "cache", "linecache keeps the source of every file name it was asked for, and each name is new",
+    {"linecache", "cache",
+     "linecache keeps the source of every file name it was asked for, and each name is new",
      "give generated code one constant file name, or call linecache.clearcache()"},
-    {"ctypes", "_pointer_type_cache", "ctypes keeps each pointer type that was ever made, and with it the pointed-to type",
-     "make pointer and array types once and keep them; use a pointer to the item type with a cast instead of an array "
+    {"ctypes", "_pointer_type_cache",
+     "ctypes keeps each pointer type that was ever made, and with it the pointed-to type",
+     "make pointer and array types once and keep them; use a pointer to the item type with a cast instead of "
+     "an array "
      "type per length"},
-    {"_ctypes", "_pointer_type_cache", "ctypes keeps each pointer type that was ever made, and with it the pointed-to type",
-     "make pointer and array types once and keep them; use a pointer to the item type with a cast instead of an array "
+    {"_ctypes", "_pointer_type_cache",
+     "ctypes keeps each pointer type that was ever made, and with it the pointed-to type",
+     "make pointer and array types once and keep them; use a pointer to the item type with a cast instead of "
+     "an array "
      "type per length"},
-    {NULL, "_pointer_type_cache", "ctypes keeps each pointer type that was ever made, and with it the pointed-to type",
+    {NULL, "_pointer_type_cache",
+     "ctypes keeps each pointer type that was ever made, and with it the pointed-to type",
      "make pointer and array types once and keep them"},
-    {NULL, "_array_type_cache", "ctypes keeps each array type that was ever made", "make array types once and keep them"},
+    {NULL, "_array_type_cache", "ctypes keeps each array type that was ever made",
+     "make array types once and keep them"},
     {NULL, "__subclasses__", "a class keeps a list of its subclasses, and ever more are made",
      "create classes once, at import, not per call"},
     {NULL, "_abc_impl", "an abstract base class remembers each class that was ever checked against it",
@@ -55,11 +64,13 @@ static bool explain_table(const struct candidate *candidate, struct arena *arena
         return false;
     if (strstr(candidate->path, "interned")) {
         match->cause = "strings are interned for ever: each is new, and the interpreter's table keeps it";
-        match->advice = "do not intern texts that come from outside (sys.intern, PyUnicode_InternInPlace, attribute "
-                        "names made of data); keep them as keys of a dict";
+        match->advice =
+            "do not intern texts that come from outside (sys.intern, PyUnicode_InternInPlace, attribute "
+            "names made of data); keep them as keys of a dict";
         return true;
     }
-    match->cause = arena_format(arena, "the interpreter's own table %s keeps an entry for ever", candidate->path);
+    match->cause =
+        arena_format(arena, "the interpreter's own table %s keeps an entry for ever", candidate->path);
     return true;
 }
 
