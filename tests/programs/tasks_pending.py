@@ -11,11 +11,15 @@ async def hold(event, number):
     return order
 
 
+class Input(asyncio.Protocol):
+    def connection_lost(self, error):
+        os._exit(0)
+
+
 async def main():
     closed = asyncio.Event()
     loop = asyncio.get_running_loop()
-    ended = loop.create_future()
-    loop.connect_read_pipe(asyncio.Protocol, sys.stdin)
+    await loop.connect_read_pipe(Input, sys.stdin)
     waiting = set()
     for number in range(60000):
         task = asyncio.create_task(hold(closed, number))
@@ -24,7 +28,6 @@ async def main():
         if number == 50:
             print("ready", os.getpid(), flush=True)
         await asyncio.sleep(0.002)
-    await ended
 
 
 asyncio.run(main())
