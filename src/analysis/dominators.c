@@ -1,7 +1,7 @@
 /* Numbers the nodes by a depth-first search, chooses the algorithm, and sums up what each node retains. */
 #include "analysis/dominators_work.h"
 
-enum { MOST_STEPS_PER_NODE = 64, LOOK_AHEAD = 16 };
+enum { MOST_STEPS_PER_NODE = 64, LOOK_AHEAD = 16, FAR = 12, NEAR = 3 };
 
 static visit begin_visit(struct dominators_work *work, node_id node, visit parent, visit number) {
     const struct graph *graph = work->graph;
@@ -10,11 +10,22 @@ static visit begin_visit(struct dominators_work *work, node_id node, visit paren
     work->order[number] = node;
     work->links[number] = (struct dominators_link){parent, begin};
     work->semi[number] = parent;
-    for (uint32_t edge = begin; edge < end && edge < begin + LOOK_AHEAD; edge++) {
+    for (uint32_t edge = begin; edge < end && edge < begin + FAR; edge++) {
         __builtin_prefetch(&work->number_of[graph->out_target[edge]]);
         __builtin_prefetch(&graph->out_begin[graph->out_target[edge]]);
     }
     return number;
+}
+
+/* Fetches what later children of the same parent will need. */
+static void look_ahead(const struct dominators_work *work, uint32_t edge, uint32_t end) {
+    const struct graph *graph = work->graph;
+    if (edge + FAR < end) {
+        __builtin_prefetch(&work->number_of[graph->out_target[edge + FAR]]);
+        __builtin_prefetch(&graph->out_begin[graph->out_target[edge + FAR]]);
+    }
+    uint32_t near = edge + NEAR < end ? edge + NEAR : end - 1;
+    __builtin_prefetch(&graph->out_target[graph->out_begin[graph->out_target[near]]]);
 }
 
 /* Visits all that can be reached from `start` and was not visited; returns the next free number. The links are
@@ -32,8 +43,7 @@ static visit search_from(struct dominators_work *work, node_id start, visit next
             continue;
         }
         work->links[current].label = edge + 1;
-        if (edge + 1 < end)
-            __builtin_prefetch(&target[work->graph->out_begin[target[edge + 1]]]);
+        look_ahead(work, edge, end);
         current = begin_visit(work, target[edge], current, next++);
     } while (current);
     return next;

@@ -40,17 +40,25 @@ static inline bool dominators_is_linked(visit v, visit now) {
     return v > now;
 }
 
-/* Fetches ahead what the predecessors of a later visit need. */
+/* Fetches ahead what the predecessors of later visits need, each link of the chain of loads in its turn. */
 static inline void dominators_look_ahead(const struct dominators_work *work, visit now) {
-    enum { FAR = 24, MIDDLE = 16, NEAR = 8 };
+    enum { FIRST = 32, SECOND = 24, THIRD = 16, FOURTH = 8, SOURCES = 4 };
     const struct graph *graph = work->graph;
-    if (now <= FAR)
+    if (now <= FIRST)
         return;
-    __builtin_prefetch(&graph->in_begin[work->order[now - FAR]]);
-    __builtin_prefetch(&graph->in_source[graph->in_begin[work->order[now - MIDDLE]]]);
-    node_id near = work->order[now - NEAR];
-    if (graph->in_begin[near] < graph->in_begin[near + 1])
-        __builtin_prefetch(&work->number_of[graph->in_source[graph->in_begin[near]]]);
+    __builtin_prefetch(&graph->in_begin[work->order[now - FIRST]]);
+    __builtin_prefetch(&graph->in_source[graph->in_begin[work->order[now - SECOND]]]);
+    for (int stage = 0; stage < 2; stage++) {
+        visit later = now - (stage ? FOURTH : THIRD);
+        uint32_t begin = graph->in_begin[work->order[later]], end = graph->in_begin[work->order[later] + 1];
+        if (work->semi[later] == 0 || end - begin < 2)
+            continue;
+        for (uint32_t edge = begin; edge < end && edge < begin + SOURCES; edge++)
+            if (stage)
+                __builtin_prefetch(&work->links[work->number_of[graph->in_source[edge]]]);
+            else
+                __builtin_prefetch(&work->number_of[graph->in_source[edge]]);
+    }
 }
 
 #endif

@@ -1,7 +1,10 @@
 /* What grew between snapshots, by named path.
  *
  * One observation is kept of each snapshot: its path tree and a few totals. A *growing holder* is a path node
- * that does not multiply itself but below which ever more objects hang: the topmost such node of a branch. */
+ * that does not multiply itself but below which ever more objects hang, and whose growth no such node below it
+ * explains. Three kinds of objects are held by nothing that has a path: threads that multiply and objects that only
+ * native code refers to are holders themselves (`kind` EDGE_THREAD, `reach` REACH_NATIVE); modules that multiply are
+ * ascribed to sys.modules. Garbage is never a holder: it has its own series. */
 #ifndef CAULK_ANALYSIS_GROWTH_H
 #define CAULK_ANALYSIS_GROWTH_H
 
@@ -32,7 +35,7 @@ struct growth_holder {
     uint64_t grown_objects, grown_bytes;
     struct growth_type *types; /* most growing bytes first; at most 8 */
     size_t type_count;
-    uint32_t child;            /* the path node below it that carries most of the growth */
+    uint32_t child;            /* the path node below it that carries most of the growth; UINT32_MAX: itself */
     double share;              /* of all growth of live bytes in the window */
 };
 
