@@ -17,10 +17,10 @@ enum {
     FLOOR_PART_OF_HEAP = 4096,
 };
 
-/* A holder must have gained this much to be worth a finding. What settles in a healthy process (interned
- * names, code objects on their first call, small caches of the standard library, one larger hash table) was
- * tens of KiB per watch, and more of it in a larger program; leaks that matter gain tens of kB per second.
- * The part that rises with the time of the watch stops rising, so that a long watch finds slow leaks. */
+/* A holder must have gained this much to be worth a finding. What a healthy process still takes in (interned
+ * names, code on its first call, one larger hash table) is small and stops; leaks that matter go on at tens of
+ * kB per second. A larger program has more of such noise. The part that rises with the time of the watch stops
+ * rising, so that a long watch finds slow leaks. The figures are a choice between the two, not measurements. */
 static uint64_t least_growth(const struct evidence *evidence, double seconds) {
     double timed = FLOOR_PER_SECOND * (seconds < FLOOR_SECONDS ? seconds : FLOOR_SECONDS);
     double sized = (double)evidence->observations[evidence->observation_count - 1].bytes / FLOOR_PART_OF_HEAP;
