@@ -6,29 +6,29 @@ static uint64_t absolute_size(const unsigned char *bytes) {
     return (uint64_t)(size < 0 ? -size : size);
 }
 
+/* Objects/unicodeobject.c: unicode_sizeof_impl; what a subclass adds is not counted. */
 static uint64_t text_size(const struct walk *walk) {
     const struct layout *layout = walk->layout;
     uint64_t length = word_at(walk->bytes, layout->text_length);
     uint32_t state = half_at(walk->bytes, layout->text_state);
     uint64_t kind = state >> layout->text_kind_shift & 7;
-    uint64_t extra = walk->type->basic_size - walk->type->walked_size; /* of a subclass */
     if (state & layout->text_ascii_bit && state & layout->text_compact_bit)
-        return layout->text_ascii_size + length + 1 + extra;
+        return layout->text_ascii_size + length + 1;
     bool compact = state & layout->text_compact_bit;
-    uint64_t size = compact ? layout->text_compact_size + (length + 1) * kind
-                            : walk->type->walked_size + extra + (length + 1) * kind;
+    uint64_t head = compact ? layout->text_compact_size : walk->type->walked_size;
     remote_address utf8 = model_word(walk->model, walk->object + layout->text_utf8);
     remote_address data = compact ? walk->object + layout->text_ascii_size
                                   : model_word(walk->model, walk->object + layout->text_data);
-    if (utf8 && utf8 != data)
-        size += model_word(walk->model, walk->object + layout->text_utf8_length) + 1;
-    return size + (compact ? extra : 0);
+    uint64_t cached =
+        utf8 && utf8 != data ? model_word(walk->model, walk->object + layout->text_utf8_length) + 1 : 0;
+    return head + (length + 1) * kind + cached;
 }
 
-/* Objects/longobject.c: int___sizeof___impl; zero takes one digit where it has a tag. */
+/* Objects/longobject.c: int___sizeof___impl; where it has a tag, zero takes one digit and subclasses count.
+ */
 static uint64_t long_size(const struct walk *walk) {
     const struct layout *layout = walk->layout;
-    uint64_t extra = walk->type->basic_size - walk->type->walked_size;
+    uint64_t extra = layout->long_tag == LAYOUT_NONE ? 0 : walk->type->basic_size - walk->type->walked_size;
     uint64_t digits = layout->long_tag == LAYOUT_NONE
                           ? absolute_size(walk->bytes)
                           : model_word(walk->model, walk->object + layout->long_tag) >> 3;
@@ -90,11 +90,7 @@ static uint64_t generator_size(const struct walk *walk) {
 
 /* Objects/codeobject.c: code_sizeof. */
 static uint64_t code_size(const struct walk *walk) {
-    const struct layout *layout = walk->layout;
-    uint64_t size = layout->code_bytes + absolute_size(walk->bytes) * 2;
-    if (walk->layout->code_cached_indirect && word_at(walk->bytes, layout->code_cached))
-        size += layout->code_cached_count * 8;
-    return size;
+    return walk->layout->code_bytes + absolute_size(walk->bytes) * 2;
 }
 
 static uint64_t deque_size(const struct walk *walk) {
@@ -106,9 +102,7 @@ static uint64_t deque_size(const struct walk *walk) {
 /* Objects/odictobject.c: odict_sizeof. */
 static uint64_t ordered_dict_size(const struct walk *walk) {
     uint32_t behind = walk->layout->dict_values + 8;
-    uint64_t fast = word_at(walk->bytes, behind + ODICT_FAST_NODES)
-                        ? word_at(walk->bytes, behind + ODICT_FAST_NODES_SIZE)
-                        : 0;
+    uint64_t fast = word_at(walk->bytes, behind + ODICT_FAST_NODES_SIZE);
     return dict_size(walk) + fast * 8 + word_at(walk->bytes, walk->layout->dict_used) * 32;
 }
 

@@ -79,8 +79,7 @@ enum {
     DEQUE_BLOCK_DATA = 8,
     DEQUE_BLOCK_RIGHT = DEQUE_BLOCK_DATA + 8 * DEQUE_BLOCK_ITEMS,
     DEQUE_BLOCK_SIZE = DEQUE_BLOCK_RIGHT + 8,
-    ODICT_FAST_NODES = 0, /* all behind the dict part */
-    ODICT_FAST_NODES_SIZE = 8,
+    ODICT_FAST_NODES_SIZE = 0, /* all behind the dict part */
     ODICT_FIRST = 32,
     ODICT_INSTANCE_DICT = 48,
     ODICT_NODE_KEY = 0,

@@ -57,7 +57,7 @@ bool walk_dict_keys(const struct model *model, remote_address keys, struct dict_
     out->entry_size = out->kind == 0 ? 24 : 16;
     out->count = count;
     out->refcount = word_at(head, 0);
-    uint64_t usable = count + word_at(head, layout->keys_usable);
+    uint64_t usable = (2ull << log2_size) / 3; /* USABLE_FRACTION */
     uint64_t index_bytes = 1ull << log2_index_bytes;
     out->size = layout->keys_indices + index_bytes + usable * out->entry_size;
     out->entries = image_view(model->image, keys + layout->keys_indices + index_bytes,
