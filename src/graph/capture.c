@@ -15,6 +15,16 @@ struct captured_object {
     uint64_t size;
 };
 
+/* A reference whose target is on its way into the processor's caches. */
+struct pending_reference {
+    remote_address target;
+    uint32_t granule;
+    uint32_t source; /* position in `objects` */
+    enum edge_kind kind;
+};
+
+enum { PENDING_MAX = 32 };
+
 struct capture {
     struct root_visitor visitor; /* first: callbacks get it back */
     struct captured *captured;
@@ -25,6 +35,8 @@ struct capture {
     struct vector targets, kinds; /* uint32_t granule and uint8_t edge_kind of each reference of an object */
     struct vector permanent, collected; /* uint32_t granules from the collector's lists */
     struct vector holders, holder_references;
+    struct pending_reference pending[PENDING_MAX];
+    size_t pending_count;
     uint64_t collected_count;
     struct arena scratch;
 };
@@ -43,34 +55,51 @@ static const uint8_t kind_of_reference[] = {
     [REFERENCE_BASE] = EDGE_BASE,
 };
 
-/* The granule of the object at `target`, queued if it is new; false if there is no object. */
-static bool discover(struct capture *capture, remote_address target, uint32_t *granule_out) {
-    if (target % 8)
-        return false;
-    uint64_t offset = image_locate(capture->image, target);
-    if (offset == IMAGE_ABSENT)
-        return false;
-    uint32_t granule = (uint32_t)(offset >> 3);
+static bool locate(const struct capture *capture, remote_address target, uint32_t *granule_out) {
+    uint64_t offset = target % 8 ? IMAGE_ABSENT : image_locate(capture->image, target);
+    *granule_out = (uint32_t)(offset >> 3);
+    return offset != IMAGE_ABSENT;
+}
+
+/* Whether there is an object at `target`; queued if it is new. */
+static bool discover(struct capture *capture, remote_address target, uint32_t granule) {
     struct granule_set *set = &capture->captured->objects;
-    if (!granule_set_has(set, granule)) {
-        if (model_object_type(capture->model, target) == MODEL_NOT_A_TYPE)
-            return false;
-        set->bits[granule >> 6] |= 1ull << (granule & 63);
-        *vector_push(&capture->next, uint32_t) = granule;
-    }
-    *granule_out = granule;
+    if (granule_set_has(set, granule))
+        return true;
+    if (model_object_type(capture->model, target) == MODEL_NOT_A_TYPE)
+        return false;
+    set->bits[granule >> 6] |= 1ull << (granule & 63);
+    *vector_push(&capture->next, uint32_t) = granule;
     return true;
 }
 
+static void settle_pending(struct capture *capture) {
+    struct captured_object *objects = vector_items(&capture->objects, struct captured_object);
+    for (size_t i = 0; i < capture->pending_count; i++) {
+        const struct pending_reference *reference = &capture->pending[i];
+        if (!discover(capture, reference->target, reference->granule))
+            continue;
+        *vector_push(&capture->targets, uint32_t) = reference->granule;
+        *vector_push(&capture->kinds, uint8_t) = (uint8_t)reference->kind;
+        objects[reference->source].degree++;
+    }
+    capture->pending_count = 0;
+}
+
+/* Targets lie anywhere: they are looked at some references later, when the processor has fetched them. */
 static void visit_reference(struct reference_visitor *visitor, remote_address target,
                             enum reference_kind kind, struct reference_label label) {
     struct capture *capture = (struct capture *)visitor;
     uint32_t granule;
     (void)label;
-    if (!discover(capture, target, &granule))
+    if (!locate(capture, target, &granule))
         return;
-    *vector_push(&capture->targets, uint32_t) = granule;
-    *vector_push(&capture->kinds, uint8_t) = kind_of_reference[kind];
+    __builtin_prefetch(capture->image->base + ((uint64_t)granule << 3));
+    __builtin_prefetch(&capture->captured->objects.bits[granule >> 6]);
+    capture->pending[capture->pending_count++] = (struct pending_reference){
+        target, granule, (uint32_t)capture->objects.count - 1, (enum edge_kind)kind_of_reference[kind]};
+    if (capture->pending_count == PENDING_MAX)
+        settle_pending(capture);
 }
 
 /* --- waves --- */
@@ -124,7 +153,6 @@ static remote_address cursor_address(struct address_cursor *cursor, uint32_t gra
 
 static void capture_object(struct capture *capture, uint32_t granule, remote_address address) {
     struct captured_object *object = vector_push(&capture->objects, struct captured_object);
-    size_t position = capture->objects.count - 1, first = capture->targets.count;
     uint32_t type = model_object_type(capture->model, address);
     *object = (struct captured_object){.granule = granule, .type = type};
     if (type == MODEL_NOT_A_TYPE) {
@@ -135,8 +163,6 @@ static void capture_object(struct capture *capture, uint32_t granule, remote_add
     object->refcount = refcount > UINT32_MAX ? UINT32_MAX : (uint32_t)refcount;
     object->size = model_size(capture->model, address, type);
     model_walk(capture->model, address, type, &capture->visitor.references);
-    object = &vector_items(&capture->objects, struct captured_object)[position];
-    object->degree = (uint32_t)(capture->targets.count - first);
 }
 
 static void run_waves(struct capture *capture) {
@@ -151,6 +177,7 @@ static void run_waves(struct capture *capture) {
         struct address_cursor cursor = {capture->image, 0};
         for (size_t i = 0; i < count; i++)
             capture_object(capture, granules[i], cursor_address(&cursor, granules[i]));
+        settle_pending(capture);
     }
 }
 
@@ -204,7 +231,7 @@ static void visit_holder_reference(struct reference_visitor *visitor, remote_add
                                    enum reference_kind kind, struct reference_label label) {
     struct capture *capture = (struct capture *)visitor;
     uint32_t granule;
-    if (!discover(capture, target, &granule))
+    if (!locate(capture, target, &granule) || !discover(capture, target, granule))
         return;
     int holder = capture->visitor.holder;
     bool module = vector_items(&capture->holders, struct captured_holder)[holder].kind == HOLDER_MODULES;
@@ -225,20 +252,20 @@ static void discover_everything(struct capture *capture) {
     roots_visit_static_data(capture->model, &capture->visitor);
     capture->visitor.references.visit = visit_reference;
     run_waves(capture);
+    vector_deinit(&capture->frontier);
+    vector_deinit(&capture->next);
+    arena_deinit(&capture->scratch);
 }
 
 /* --- freezing --- */
 
 static void granule_set_freeze(struct granule_set *set, struct arena *arena) {
-    uint64_t blocks = (set->words + 7) / 8;
-    set->rank = arena_new(arena, uint32_t, blocks + 1);
+    set->rank = arena_new(arena, uint32_t, set->words);
     uint32_t sum = 0;
     for (uint64_t word = 0; word < set->words; word++) {
-        if (word % 8 == 0)
-            set->rank[word / 8] = sum;
+        set->rank[word] = sum;
         sum += (uint32_t)__builtin_popcountll(set->bits[word]);
     }
-    set->rank[blocks] = sum;
 }
 
 struct graph_arrays {
@@ -335,17 +362,35 @@ static void place_objects(struct capture *capture, struct graph_arrays *arrays) 
         arrays->out_begin[node + 1] += arrays->out_begin[node];
 }
 
+/* Targets become nodes where they stand, each fetched while those before it are looked up. */
+static void number_targets(struct capture *capture) {
+    enum { AHEAD = 24 };
+    uint32_t *targets = vector_items(&capture->targets, uint32_t);
+    const struct granule_set *set = &capture->captured->objects;
+    size_t count = capture->targets.count;
+    for (size_t i = 0; i < count; i++) {
+        if (i + AHEAD < count) {
+            __builtin_prefetch(&set->bits[targets[i + AHEAD] >> 6]);
+            __builtin_prefetch(&set->rank[targets[i + AHEAD] >> 6]);
+        }
+        targets[i] = node_of_granule(capture, targets[i]);
+    }
+}
+
 static void place_edges(struct capture *capture, struct graph_arrays *arrays) {
+    number_targets(capture);
     const struct captured_object *objects = vector_items(&capture->objects, struct captured_object);
-    const uint32_t *targets = vector_items(&capture->targets, uint32_t);
+    const node_id *targets = vector_items(&capture->targets, node_id);
     const uint8_t *kinds = vector_items(&capture->kinds, uint8_t);
     for (size_t i = 0; i < capture->objects.count; i++) {
         uint32_t place = arrays->out_begin[node_of_granule(capture, objects[i].granule)];
-        for (uint32_t edge = 0; edge < objects[i].degree; edge++)
-            arrays->out_target[place + edge] = node_of_granule(capture, targets[edge]);
-        memcpy(arrays->out_kind + place, kinds, objects[i].degree);
-        targets += objects[i].degree;
-        kinds += objects[i].degree;
+        uint32_t degree = objects[i].degree;
+        if (degree)
+            memcpy(arrays->out_target + place, targets, degree * sizeof *targets);
+        if (degree)
+            memcpy(arrays->out_kind + place, kinds, degree);
+        targets += degree;
+        kinds += degree;
     }
 }
 

@@ -35,7 +35,7 @@ struct captured_reference {
 /* A set of 8-byte granules of the image with rank: which offsets are objects, and which number each has. */
 struct granule_set {
     uint64_t *bits;
-    uint32_t *rank; /* set granules before each block of 8 words; made by granule_set_freeze */
+    uint32_t *rank; /* set granules before each word; made by granule_set_freeze */
     uint64_t words;
 };
 
@@ -43,11 +43,8 @@ static inline bool granule_set_has(const struct granule_set *set, uint32_t granu
     return set->bits[granule >> 6] >> (granule & 63) & 1;
 }
 static inline uint32_t granule_set_rank(const struct granule_set *set, uint32_t granule) {
-    uint64_t word = granule >> 6;
-    uint32_t rank = set->rank[word >> 3];
-    for (uint64_t before = word & ~7ull; before < word; before++)
-        rank += (uint32_t)__builtin_popcountll(set->bits[before]);
-    return rank + (uint32_t)__builtin_popcountll(set->bits[word] & ((1ull << (granule & 63)) - 1));
+    uint64_t before = set->bits[granule >> 6] & ((1ull << (granule & 63)) - 1);
+    return set->rank[granule >> 6] + (uint32_t)__builtin_popcountll(before);
 }
 
 /* Owner of a captured heap; the context of its describe words. */
