@@ -102,12 +102,12 @@ static int count_dead(struct world *world) {
 }
 
 /* Any stop breaks these off with EINTR, and they are begun again. What is left over: a child of the target that
- * ends within the microseconds in which some threads are traced already and others not. */
+ * ends while its parent has signals blocked (in fork), or while some threads are traced already and others not. */
 static bool is_fragile(int kind) {
     return kind == WORLD_EPOLL || kind == WORLD_EPOLL_PWAIT || kind == WORLD_SEMOP || kind == WORLD_SIGWAIT;
 }
 
-enum { PICTURES = 100, RARELY = PICTURES / 20 };
+enum { PICTURES = 100, RARELY = PICTURES / 50 };
 
 static int count_hurt(const struct world *world, bool interrupted_too) {
     int hurt = 0;
