@@ -3,7 +3,6 @@
 
 #include "graph/captured.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* An object in the order of discovery; becomes a row of the graph's arrays. */
@@ -104,39 +103,6 @@ static void visit_reference(struct reference_visitor *visitor, remote_address ta
 
 /* --- waves --- */
 
-static int compare_granules(const void *a, const void *b) {
-    uint32_t first = *(const uint32_t *)a, second = *(const uint32_t *)b;
-    return (first > second) - (first < second);
-}
-
-/* Least significant digit radix sort, three passes of 11 bits. */
-static void sort_granules(uint32_t *granules, size_t count, struct arena *scratch) {
-    enum { BITS = 11, BUCKETS = 1 << BITS };
-    if (count < 4096) {
-        qsort(granules, count, sizeof *granules, compare_granules);
-        return;
-    }
-    uint32_t *from = granules, *to = arena_new(scratch, uint32_t, count), *spare = to;
-    for (int pass = 0; pass < 3; pass++) {
-        size_t begin[BUCKETS] = {0};
-        for (size_t i = 0; i < count; i++)
-            begin[from[i] >> pass * BITS & (BUCKETS - 1)]++;
-        size_t sum = 0;
-        for (int bucket = 0; bucket < BUCKETS; bucket++) {
-            size_t size = begin[bucket];
-            begin[bucket] = sum;
-            sum += size;
-        }
-        for (size_t i = 0; i < count; i++)
-            to[begin[from[i] >> pass * BITS & (BUCKETS - 1)]++] = from[i];
-        uint32_t *swap = from;
-        from = to;
-        to = swap;
-    }
-    memcpy(granules, from, count * sizeof *granules);
-    arena_release(scratch, spare);
-}
-
 /* Addresses of ascending granules, without a search for each. */
 struct address_cursor {
     const struct image *image;
@@ -173,7 +139,7 @@ static void run_waves(struct capture *capture) {
         capture->next.count = 0;
         uint32_t *granules = vector_items(&capture->frontier, uint32_t);
         size_t count = capture->frontier.count;
-        sort_granules(granules, count, &capture->scratch);
+        granules_sort(granules, count, &capture->scratch);
         struct address_cursor cursor = {capture->image, 0};
         for (size_t i = 0; i < count; i++)
             capture_object(capture, granules[i], cursor_address(&cursor, granules[i]));
@@ -258,15 +224,6 @@ static void discover_everything(struct capture *capture) {
 }
 
 /* --- freezing --- */
-
-static void granule_set_freeze(struct granule_set *set, struct arena *arena) {
-    set->rank = arena_new(arena, uint32_t, set->words);
-    uint32_t sum = 0;
-    for (uint64_t word = 0; word < set->words; word++) {
-        set->rank[word] = sum;
-        sum += (uint32_t)__builtin_popcountll(set->bits[word]);
-    }
-}
 
 struct graph_arrays {
     uint64_t *addresses, *sizes;

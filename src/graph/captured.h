@@ -47,6 +47,12 @@ static inline uint32_t granule_set_rank(const struct granule_set *set, uint32_t 
     return set->rank[granule >> 6] + (uint32_t)__builtin_popcountll(before);
 }
 
+/* Makes the ranks, once no granule is added any more. */
+void granule_set_freeze(struct granule_set *set, struct arena *arena);
+
+/* Sorts granules by their place in the image. O(count). */
+void granules_sort(uint32_t *granules, size_t count, struct arena *scratch);
+
 /* Owner of a captured heap; the context of its describe words. */
 struct captured {
     struct heap heap; /* first: freeing it frees all */
