@@ -6,6 +6,7 @@
 #include "memory/live.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -41,7 +42,15 @@ static struct error *freeze_target(const struct target *target, const struct mem
         conditions[i].address = addresses[i];
     struct freeze_options options = {
         .pause = target->pause, .conditions = conditions, .condition_count = count};
-    return freeze_and_copy(target->pid, &options, out, statistics);
+    sigset_t before, ends; /* a request to end waits until nothing of ours is in the target */
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGHUP);
+    sigprocmask(SIG_BLOCK, &ends, &before);
+    struct error *error = freeze_and_copy(target->pid, &options, out, statistics);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return error;
 }
 
 static void fill_facts(struct heap_facts *facts, const struct live_identity *identity,

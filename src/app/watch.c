@@ -42,7 +42,9 @@ static double plan_next(struct watch *watch, double now) {
     double rest = watch->started + watch->seconds - watch->last_started;
     double cost = now - watch->last_started;
     size_t left = watch->asked - watch->taken;
-    double affordable = cost > 0 ? floor(rest / cost) : (double)left;
+    if (watch->least_cost <= 0 || cost < watch->least_cost)
+        watch->least_cost = cost;
+    double affordable = watch->least_cost > 0 ? floor(rest / watch->least_cost) : (double)left;
     size_t least = watch->taken < WATCH_LEAST ? WATCH_LEAST - watch->taken : rest > watch->seconds / (double)watch->asked / 2;
     if (affordable < (double)left)
         left = affordable > (double)least ? (size_t)affordable : least;

@@ -16,6 +16,7 @@ struct watch {
     size_t asked;           /* snapshots that were asked for */
     size_t wanted, taken;   /* wanted: those there is time for */
     double started, last_started;
+    double least_cost;      /* seconds of the cheapest snapshot so far, 0 none yet */
     bool interrupted;
     struct interrupt interrupt;
     struct progress progress;
