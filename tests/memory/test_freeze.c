@@ -318,9 +318,12 @@ static void serve_alone(void) {
     int pipes[2];
     char byte;
     prepare_own_state();
-    if (pipe(pipes) == 0 && fork() == 0)
+    if (pipe(pipes) == 0 && fork() == 0) {
+        close(pipes[0]); /* ends with its parent */
         while (write(pipes[1], "x", 1) == 1)
             sleep_ms(1);
+        _exit(0);
+    }
     for (;;) {
         solitude->wrong += read(pipes[0], &byte, 1) != 1 || byte != 'x';
         check_own_state();
