@@ -23,6 +23,7 @@ struct rule {
     line(rule_refcount) \
     line(rule_waiting_cycle) \
     line(rule_uncollectable) \
+    line(rule_function_cache) \
     line(rule_task) \
     line(rule_thread) \
     line(rule_queue) \

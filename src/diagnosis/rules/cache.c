@@ -28,19 +28,29 @@ static bool is_lru_cache(const struct candidate *candidate) {
     return false;
 }
 
+static bool matches_function_cache(const struct candidate *candidate, struct arena *arena,
+                                   struct rule_match *match) {
+    (void)arena;
+    (void)match;
+    return candidate->source == CANDIDATE_HELD && is_lru_cache(candidate);
+}
+
+const struct rule rule_function_cache = {
+    KIND_UNBOUNDED_CACHE,
+    matches_function_cache,
+    "functools.cache or lru_cache(maxsize=None) keeps every argument and result for ever; on a method, "
+    "`self` is "
+    "an argument",
+    "give lru_cache a maxsize; on methods use functools.cached_property or a cache on the instance; key by "
+    "what "
+    "identifies, not by whole objects",
+};
+
 static bool matches(const struct candidate *candidate, struct arena *arena, struct rule_match *match) {
     (void)arena;
+    (void)match;
     if (candidate->source != CANDIDATE_HELD)
         return false;
-    if (is_lru_cache(candidate)) {
-        match->cause =
-            "functools.cache or lru_cache(maxsize=None) keeps every argument and result for ever; on a "
-            "method, `self` is an argument";
-        match->advice =
-            "give lru_cache a maxsize; on methods use functools.cached_property or a cache on the instance; "
-            "key by what identifies, not by whole objects";
-        return true;
-    }
     const struct graph_type *holder = candidate_holder_type(candidate);
     if (!holder || holder->role == ROLE_SEQUENCE)
         return false;
