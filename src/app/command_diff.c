@@ -25,6 +25,7 @@ static struct error *open_stage(const char *word, bool pause, struct stage *out)
     struct heap *heap;
     TRY(target_from_word(word, pause, &target));
     TRY(target_open(&target, &heap));
+    target_print_remarks(&target);
     stage_open(out, heap);
     return NULL;
 }

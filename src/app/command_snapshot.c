@@ -29,12 +29,13 @@ static struct error *run(const struct choices *choices, int *status_out) {
     struct target target;
     struct heap *heap;
     TRY(target_from_word(choices->operands[0], choices->pause, &target));
-    if (!target.pid)
-        return error_create(STATUS_USAGE, "snapshot: %s is not the number of a process", choices->operands[0]);
+    if (!target.pid && heap_file_recognise(target.path))
+        return error_create(STATUS_USAGE, "snapshot: %s is a snapshot already", choices->operands[0]);
     TRY(target_open(&target, &heap));
+    target_print_remarks(&target);
     const char *path = choices->output;
     if (!path && !choices->json)
-        path = arena_format(&heap->arena, "%d.caulk", target.pid);
+        path = arena_format(&heap->arena, "%d.caulk", heap->facts.pid);
     struct heap_file_options file_options = {.values = choices->values};
     struct error *error = path ? heap_file_write(heap, path, &file_options) : NULL;
     if (!error)

@@ -57,6 +57,12 @@ static struct error *verdict_so_far(const struct watch *watch, struct error *err
     return NULL;
 }
 
+static void add_remarks(const struct watch *watch, struct arena *arena, struct verdict *verdict) {
+    for (size_t i = 0; i < watch->target_count; i++)
+        for (size_t k = 0; k < watch->targets[i].remark_count; k++)
+            add_note(verdict, arena, arena_format(arena, "%s", watch->targets[i].remarks[k]));
+}
+
 struct error *pipeline_leaks(struct watch *watch, struct arena *arena, struct verdict *out) {
     struct history history = {0};
     struct error *error;
@@ -77,5 +83,6 @@ struct error *pipeline_leaks(struct watch *watch, struct arena *arena, struct ve
         stage_close(&stage);
     }
     history_deinit(&history);
+    add_remarks(watch, arena, out);
     return verdict_so_far(watch, error, arena, out);
 }

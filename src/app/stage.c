@@ -26,6 +26,7 @@ struct error *stage_open_target(struct stage *stage, const char *word, bool paus
     struct progress progress;
     TRY(target_from_word(word, pause, &target));
     TRY(target_open(&target, &heap));
+    target_print_remarks(&target);
     progress_open(&progress);
     stage_open(stage, heap);
     progress_show(&progress, "caulk: who holds what in %u objects", heap->graph.node_count);

@@ -1,13 +1,16 @@
-/* What a command looks at: a live process or a snapshot file. */
+/* What a command looks at: a live process, a snapshot file or a core file. */
 #include "app/target.h"
 
 #include "graph/capture.h"
+#include "memory/core.h"
 #include "memory/freeze.h"
 #include "memory/live.h"
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 struct error *target_from_word(const char *word, bool pause, struct target *out) {
@@ -99,7 +102,72 @@ static struct error *open_process(struct target *target, struct heap **out) {
     return NULL;
 }
 
+/* Why a core has no heap that can be read: the cause, where it is the core's and not the process's. */
+static struct error *explain_core(const struct target *target, const struct core_facts *facts, struct error *error) {
+    struct error *explained;
+    uint32_t lost = facts->files_missing + facts->files_different;
+    if (facts->bytes_missing && error->status != STATUS_UNSUPPORTED)
+        explained = error_create(STATUS_BAD_FILE,
+                                 "%s is truncated: %.1f of %.1f MiB of memory are missing, among them what leads to "
+                                 "its objects; get a whole core (ulimit -c unlimited, room on the disk)",
+                                 target->path, (double)facts->bytes_missing / (1 << 20),
+                                 (double)facts->bytes_promised / (1 << 20));
+    else if (lost && error->status == STATUS_NOT_PYTHON)
+        explained = error_create(error->status,
+                                 "%s: no Python among the files that are here; %u that the process ran are missing or "
+                                 "different, such as %.200s: run caulk where the process ran, or in its container image",
+                                 target->path, lost, facts->lost_file);
+    else
+        explained = error_create(error->status, "%s: %s", target->path, error->message);
+    error_discard(error);
+    return explained;
+}
+
+static void add_remark(struct target *target, const char *remark) {
+    if (target->remark_count < TARGET_REMARKS_MOST)
+        snprintf(target->remarks[target->remark_count++], TARGET_REMARK_BYTES, "%s", remark);
+}
+
+/* The picture of a process waits for the collector; a core could not. */
+static void fill_remarks(struct target *target, const struct core_facts *facts, const struct image *image) {
+    struct python_process process;
+    remote_address addresses[PROCESS_INTERPRETERS_MAX];
+    uint32_t busy, any = 0;
+    struct error *error = python_process_find(&image->memory, &process);
+    size_t count = error ? 0 : python_process_collecting(&process, addresses, PROCESS_INTERPRETERS_MAX);
+    for (size_t i = 0; i < count; i++)
+        any |= memory_read(&image->memory, addresses[i], sizeof busy, &busy) ? busy : 0;
+    error_discard(error);
+    target->remark_count = 0;
+    for (size_t i = 0; i < facts->remark_count; i++)
+        add_remark(target, facts->remarks[i]);
+    if (any)
+        add_remark(target, "the garbage collector was at work when the core was written: many objects may be unseen");
+}
+
+static struct error *open_core(struct target *target, struct heap **out) {
+    struct core_facts core;
+    struct image *image;
+    TRY(core_open(target->path, &image, &core));
+    fill_remarks(target, &core, image);
+    struct error *error = capture_heap(image, out);
+    if (error)
+        return explain_core(target, &core, error);
+    struct heap_facts *facts = &(*out)->facts;
+    memcpy(facts->executable, core.executable, sizeof facts->executable);
+    memcpy(facts->command, core.command, sizeof facts->command);
+    facts->taken_at = core.written_at;
+    return NULL;
+}
+
+void target_print_remarks(const struct target *target) {
+    for (size_t i = 0; i < target->remark_count; i++)
+        fprintf(stderr, "caulk: note: %s\n", target->remarks[i]);
+}
+
 struct error *target_open(struct target *target, struct heap **out) {
     *out = NULL;
-    return target->pid ? open_process(target, out) : heap_file_read(target->path, out);
+    if (target->pid)
+        return open_process(target, out);
+    return core_recognise(target->path) ? open_core(target, out) : heap_file_read(target->path, out);
 }

@@ -35,6 +35,8 @@ int elf_file_open_mapped(int pid, const struct memory_segment *segment) {
     char path[PATH_BYTES];
     if (!(segment->flags & SEGMENT_FILE))
         return -1;
+    if (!segment->device)
+        pid = 0; /* of a core: its process is dead, another one may have the number */
     snprintf(path, sizeof path, "/proc/%d/map_files/%llx-%llx", pid, (unsigned long long)segment->begin,
              (unsigned long long)segment->end);
     int file = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
