@@ -72,11 +72,15 @@ static struct error *read_version(const struct memory *memory, struct python_pro
     return NULL;
 }
 
-/* A list of the collector is a ring: head.next->prev is head, its lowest bits aside. */
+/* A list of the collector is a ring: head.next->prev is head, its lowest bits aside. Where a truncated core has
+ * lost the first object, head.prev->next tells as much. */
 static bool is_collector_ring(const struct memory *memory, remote_address head) {
-    uint64_t next, back;
-    return memory_read_word(memory, head, &next) && memory_read_word(memory, (next & ~7ull) + 8, &back) &&
-           (back & ~7ull) == head;
+    uint64_t next, previous, back;
+    if (!memory_read_word(memory, head, &next) || !memory_read_word(memory, head + 8, &previous))
+        return false;
+    if (!memory_read_word(memory, (next & ~7ull) + 8, &back) && !memory_read_word(memory, previous & ~7ull, &back))
+        return false;
+    return (back & ~7ull) == head;
 }
 
 /* What is true of every interpreter with this layout, checked before anything is believed. */

@@ -301,6 +301,19 @@ void roots_visit_static_data(struct model *model, struct root_visitor *visitor) 
 
 /* --- the collector --- */
 
+/* A list that breaks off, in a truncated core, has another end: the youngest objects. */
+static uint64_t walk_generation_backwards(struct model *model, remote_address head, bool permanent, uint64_t limit,
+                                          roots_collected each, void *context) {
+    uint64_t count = 0;
+    remote_address link = model_word(model, head + 8) & ~7ull;
+    while (link && link != head && count < limit && image_view(model->image, link, 2 * GC_HEAD)) {
+        each(context, link + GC_HEAD, permanent);
+        count++;
+        link = model_word(model, link + 8) & ~7ull;
+    }
+    return count;
+}
+
 static uint64_t walk_generation(struct model *model, remote_address head, bool permanent,
                                 roots_collected each, void *context) {
     uint64_t limit = model->image->length / GC_HEAD, count = 0;
@@ -310,8 +323,10 @@ static uint64_t walk_generation(struct model *model, remote_address head, bool p
         count++;
         link = model_word(model, link) & ~7ull;
     }
-    model->faults += link != head;
-    return count;
+    if (link == head)
+        return count;
+    model->faults++;
+    return count + walk_generation_backwards(model, head, permanent, limit - count, each, context);
 }
 
 uint64_t roots_collected_objects(struct model *model, roots_collected each, void *context) {

@@ -320,7 +320,7 @@ static void print_resident(const struct screen *screen, const struct verdict *ve
 }
 
 static void print_coverage(const struct screen *screen, const struct verdict *verdict) {
-    fprintf(screen->out, "seen: all %s objects of the garbage collector, %s objects and ",
+    fprintf(screen->out, "seen: %s%s objects of the garbage collector, %s objects and ", verdict->faults ? "" : "all ",
             words_count(verdict->gc_objects).text, words_count(verdict->objects).text);
     fprintf(screen->out, "%s references in all", words_count(verdict->references).text);
     if (verdict->faults)
