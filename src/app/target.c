@@ -106,12 +106,14 @@ static struct error *open_process(struct target *target, struct heap **out) {
 static struct error *explain_core(const struct target *target, const struct core_facts *facts, struct error *error) {
     struct error *explained;
     uint32_t lost = facts->files_missing + facts->files_different;
-    if (facts->bytes_missing && error->status != STATUS_UNSUPPORTED)
+    if (facts->bytes_missing)
         explained = error_create(STATUS_BAD_FILE,
-                                 "%s is truncated: %.1f of %.1f MiB of memory are missing, among them what leads to "
-                                 "its objects; get a whole core (ulimit -c unlimited, room on the disk)",
+                                 "%s is truncated: %.1f of %.1f MiB of memory are missing, among them %s; get a whole "
+                                 "core (ulimit -c unlimited, room on the disk)",
                                  target->path, (double)facts->bytes_missing / (1 << 20),
-                                 (double)facts->bytes_promised / (1 << 20));
+                                 (double)facts->bytes_promised / (1 << 20),
+                                 facts->mappings ? "the state of its Python"
+                                                 : "the list of its files, which gcore writes last");
     else if (lost && error->status == STATUS_NOT_PYTHON)
         explained = error_create(error->status,
                                  "%s: no Python among the files that are here; %u that the process ran are missing or "

@@ -18,6 +18,7 @@ struct core_facts {
     double written_at;       /* seconds since the epoch */
     uint64_t bytes_promised; /* by the headers */
     uint64_t bytes_missing;  /* of those: truncated, or lost in a damaged stream */
+    uint32_t mappings;       /* of files; 0 if the core has no list of them */
     uint32_t files_missing, files_different, files_unchecked; /* programs and libraries that were mapped */
     char lost_file[512];     /* one of the missing or different ones, the program itself if it is among them */
     char remarks[CORE_REMARKS_MOST][CORE_REMARK_BYTES]; /* what a reader of any result must know */

@@ -78,6 +78,7 @@ static void sort_mappings(struct core *core) {
         if (!kept || mappings[i].begin >= mappings[kept - 1].end)
             mappings[kept++] = mappings[i];
     core->mappings.count = kept;
+    core->facts->mappings = (uint32_t)kept;
 }
 
 static void read_notes(struct core *core, Elf *elf, const GElf_Phdr *header) {
