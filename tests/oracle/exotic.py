@@ -23,6 +23,7 @@ import random
 import re
 import socket
 import sqlite3
+import sys
 import string
 import struct
 import tempfile
@@ -182,7 +183,10 @@ class Order:
     lines: list = dataclasses.field(default_factory=list)
 
 
-@dataclasses.dataclass(slots=True, weakref_slot=True, frozen=True)
+SLOTTED = {"slots": True, "weakref_slot": True} if sys.version_info >= (3, 11) else {}
+
+
+@dataclasses.dataclass(frozen=True, **SLOTTED)
 class Price:
     amount: int
     currency: str = "EUR"

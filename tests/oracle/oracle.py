@@ -241,11 +241,14 @@ def whole_words(size):
 
 
 def is_size_of_values(difference, record):
-    """Whether it is the block of attribute values of an instance, which 3.11 and 3.12 allocate apart from it and do not
-    count: one word per attribute of the class (at most 30) after a prefix of as many bytes and two, in whole words."""
+    """Whether it is memory for attribute values that sys.getsizeof does not know of.
+
+    3.11 and 3.12 allocate it apart from the instance and do not count it: one word per attribute of the class (at
+    most 30) after a prefix of as many bytes and two, in whole words. 3.13 counts what an instance made now would get;
+    the first ones of a class have room for more (Objects/dictobject.c: _PyObject_InitInlineValues)."""
     if not record.flags & SPLIT:
         return False
-    return any(difference == 8 * room + (room + 2 + 7) // 8 * 8 for room in range(1, 31))
+    return 0 < difference <= 8 * 30 + 32 and difference % 8 == 0
 
 
 def compare(target, dump_graph, path):
