@@ -73,14 +73,19 @@ static struct error *read_version(const struct memory *memory, struct python_pro
 }
 
 /* A list of the collector is a ring: head.next->prev is head, its lowest bits aside. Where a truncated core has
- * lost the first object, head.prev->next tells as much. */
+ * lost the first object, head.prev->next tells as much; where it has lost both, that they were in its memory. */
 static bool is_collector_ring(const struct memory *memory, remote_address head) {
     uint64_t next, previous, back;
     if (!memory_read_word(memory, head, &next) || !memory_read_word(memory, head + 8, &previous))
         return false;
-    if (!memory_read_word(memory, (next & ~7ull) + 8, &back) && !memory_read_word(memory, previous & ~7ull, &back))
+    next &= ~7ull;
+    previous &= ~7ull;
+    if (memory_read_word(memory, next + 8, &back))
+        return (back & ~7ull) == head;
+    if (!memory_find_segment(memory, next))
         return false;
-    return (back & ~7ull) == head;
+    return memory_read_word(memory, previous, &back) ? (back & ~7ull) == head
+                                                     : memory_find_segment(memory, previous) != NULL;
 }
 
 /* What is true of every interpreter with this layout, checked before anything is believed. */
