@@ -9,7 +9,10 @@
 uint32_t growth_match(const struct growth_work *work, size_t index, uint32_t node) {
     if (index + 1 == work->count)
         return node;
-    return map_find(&work->indexes[index], work->last->nodes[node].key);
+    uint32_t match = map_find(&work->indexes[index], work->last->nodes[node].key);
+    if (match != MAP_ABSENT || !work->last->nodes[node].address)
+        return match;
+    return map_find(&work->addresses[index], work->last->nodes[node].address);
 }
 
 static struct node_series new_series(struct growth_work *work) {
@@ -194,8 +197,9 @@ static struct growth_holder *finish_holders(struct growth_work *work, const stru
 static void compare(struct growth_work *work, struct growth *out) {
     work->last = &work->observations[work->count - 1].tree;
     work->indexes = arena_new(&work->scratch, struct map, work->count);
+    work->addresses = arena_new(&work->scratch, struct map, work->count);
     for (size_t i = 0; i + 1 < work->count; i++)
-        path_tree_index(&work->observations[i].tree, &work->indexes[i]);
+        path_tree_index(&work->observations[i].tree, &work->indexes[i], &work->addresses[i]);
     link_children(work);
     examine_root(work);
     examine_branches(work);
@@ -203,8 +207,10 @@ static void compare(struct growth_work *work, struct growth *out) {
     out->count = work->holders.count;
     out->settled = finish_holders(work, &work->settled, out);
     out->settled_count = work->settled.count;
-    for (size_t i = 0; i + 1 < work->count; i++)
+    for (size_t i = 0; i + 1 < work->count; i++) {
         map_deinit(&work->indexes[i]);
+        map_deinit(&work->addresses[i]);
+    }
 }
 
 void growth_compute(const struct observation *observations, size_t count, uint64_t least_bytes,

@@ -20,6 +20,7 @@ struct growth_work {
     struct arena scratch;
     const struct path_tree *last;
     struct map *indexes;      /* of all trees but the last: key -> node */
+    struct map *addresses;    /* ... and address of a single object -> node */
     double *time;
     uint32_t *first_child, *next_sibling; /* in the last tree */
     struct map branches;      /* keys of nodes that are judged by themselves, not as a part of what holds them */
@@ -27,7 +28,9 @@ struct growth_work {
     struct vector holders, settled;
 };
 
-/* The node of observation `index` on the same path as `node` of the last tree, or MAP_ABSENT. */
+/* The node of observation `index` on the same path as `node` of the last tree, else the one of the same single
+ * object: a container lives on while the best path to it changes with what runs at the moment. MAP_ABSENT if there
+ * is neither. */
 uint32_t growth_match(const struct growth_work *work, size_t index, uint32_t node);
 
 /* Fills types and child, when all branches are known. */

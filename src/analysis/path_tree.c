@@ -297,6 +297,13 @@ static void sum_subtrees(struct path_tree *tree) {
     }
 }
 
+/* A path node that stands for one object is that object. */
+static void set_addresses(struct path_tree *tree, const struct graph *graph) {
+    for (uint32_t node = 0; node < tree->count; node++)
+        if (tree->nodes[node].single && tree->nodes[node].objects == 1)
+            tree->nodes[node].address = graph->addresses[tree->nodes[node].example];
+}
+
 static void *copy_items(const struct vector *vector, size_t item_size, struct arena *arena) {
     void *copy = arena_allocate(arena, item_size, vector->count);
     if (vector->count)
@@ -340,11 +347,15 @@ void path_tree_build(const struct graph *graph, const struct reach *reach, const
         .node_of = want_nodes ? builder.node_of : NULL,
     };
     sum_subtrees(out);
+    set_addresses(out, graph);
     end(&builder);
     arena_deinit(&scratch);
 }
 
-void path_tree_index(const struct path_tree *tree, struct map *index) {
-    for (uint32_t node = 0; node < tree->count; node++)
-        map_set(index, tree->nodes[node].key, node);
+void path_tree_index(const struct path_tree *tree, struct map *by_key, struct map *by_address) {
+    for (uint32_t node = 0; node < tree->count; node++) {
+        map_set(by_key, tree->nodes[node].key, node);
+        if (by_address && tree->nodes[node].address)
+            map_set(by_address, tree->nodes[node].address, node);
+    }
 }

@@ -87,7 +87,7 @@ void changes_by_type(struct stage *stage, const struct census_memory *before, si
 static int64_t *measure_growth(const struct path_tree *before, const struct path_tree *after, struct arena *arena,
                                int64_t *objects) {
     struct map index = {0};
-    path_tree_index(before, &index);
+    path_tree_index(before, &index, NULL);
     int64_t *bytes = arena_new(arena, int64_t, after->count + 1);
     for (uint32_t i = 0; i < after->count; i++) {
         uint32_t same = map_find(&index, after->nodes[i].key);

@@ -40,7 +40,7 @@ static const bool *find_apart(const struct growth *growth, const struct path_tre
 static void subtract_first(const struct path_tree *first, const struct path_tree *last, int64_t *objects,
                            int64_t *bytes) {
     struct map index = {0};
-    path_tree_index(first, &index);
+    path_tree_index(first, &index, NULL);
     for (uint32_t i = 0; i < last->count; i++) {
         const struct path_node *node = &last->nodes[i];
         uint32_t before = map_find(&index, node->key);

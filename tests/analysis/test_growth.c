@@ -87,6 +87,18 @@ static void items(struct text *out, const char *container, const char *name, int
         text_format(out, "%s -[]-> %s%d(shop.Item):48 -.data-> %s%d_data(bytes):%d\n", container, name, i, name, i, bytes);
 }
 
+/* The same dict, found now by one attribute and now by another. */
+static void draw_two_ways(int step, struct text *out) {
+    module(out);
+    text_add(out, "ns -['desk']-> desk(shop.Desk):48\n");
+    text_add(out, step % 2 ? "desk -.open-> store(dict):100\n" : "desk -.shut-> store(dict):100\n");
+    items(out, "store", "item", 100 + 10 * step, 100);
+}
+
+TEST(a_container_is_itself_whatever_path_leads_to_it) {
+    CHECK_TEXT(leaks(watch(draw_two_ways)), "shop.desk.open");
+}
+
 static void draw_quiet(int step, struct text *out) {
     module(out);
     text_add(out, "ns -['STORE']-> store(dict):100\n");
@@ -367,4 +379,4 @@ TEST_MAIN(RUN(a_quiet_heap_has_no_growth); RUN(a_dict_that_only_grows); RUN(a_di
           RUN(a_buffer_grows_without_any_object); RUN(garbage_grows_in_its_own_series);
           RUN(objects_that_nobody_shows_stand_for_themselves); RUN(threads_that_multiply_stand_for_themselves);
           RUN(modules_that_multiply_are_held_by_their_table); RUN(a_list_of_an_instance_behind_an_instance);
-          RUN(a_tree_is_held_by_its_top); RUN(three_snapshots_are_too_few);)
+          RUN(a_tree_is_held_by_its_top); RUN(three_snapshots_are_too_few); RUN(a_container_is_itself_whatever_path_leads_to_it);)

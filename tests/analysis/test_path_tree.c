@@ -131,7 +131,7 @@ TEST(keys_are_the_same_in_another_snapshot) {
     look("root -> other(module) -namespace-> on(dict) -['A']-> oa(list)\n" MODULE
          "ns -['Z']-> z(dict); ns -['A']-> a(list) -[]-> x(shop.X) y(shop.X)");
     struct map index = {0};
-    path_tree_index(&tree, &index);
+    path_tree_index(&tree, &index, NULL);
     CHECK_EQUAL(map_find(&index, list_key), tree.node_of[drawn_node(drawing, "a")]);
     CHECK_EQUAL(map_find(&index, item_key), tree.node_of[drawn_node(drawing, "y")]);
     CHECK(node_of("oa")->key != list_key);
