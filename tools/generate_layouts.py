@@ -28,7 +28,7 @@ def make_row(python):
     include = include_folder(python)
     with tempfile.TemporaryDirectory() as folder:
         probe = pathlib.Path(folder) / "probe"
-        command = ["gcc", "-w", "-I", include, "-I", f"{include}/internal", str(PROBE), "-o", str(probe),
+        command = ["gcc", "-w", "-I", include, "-I", f"{include}/internal", "-idirafter", f"{include}/..", str(PROBE), "-o", str(probe),
                    "-Wl,--unresolved-symbols=ignore-all"]
         subprocess.run(command, check=True)
         return subprocess.run([probe], check=True, capture_output=True, text=True).stdout

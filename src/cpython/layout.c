@@ -1,11 +1,14 @@
 /* The table of layout rows and how a row is chosen. */
 #include "cpython/layout.h"
 
-#include <stddef.h>
-
 static const struct layout rows[] = {
 #include "cpython/layout_rows.h"
 };
+
+const struct layout *layout_rows(size_t *count_out) {
+    *count_out = sizeof rows / sizeof *rows;
+    return rows;
+}
 
 static uint32_t patch_distance(uint32_t a, uint32_t b) {
     uint32_t patch_a = a >> 8 & 0xff, patch_b = b >> 8 & 0xff;
@@ -24,5 +27,5 @@ const struct layout *layout_find(uint32_t version) {
 }
 
 const char *layout_supported_versions(void) {
-    return "3.11, 3.12, 3.13";
+    return "3.9, 3.10, 3.11, 3.12, 3.13, 3.14, 3.15";
 }

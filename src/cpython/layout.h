@@ -6,6 +6,7 @@
 #ifndef CAULK_CPYTHON_LAYOUT_H
 #define CAULK_CPYTHON_LAYOUT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define LAYOUT_NONE UINT32_MAX
@@ -14,27 +15,37 @@
 #define LAYOUT_FIELDS(X)                                                                                     \
     X(runtime_size) X(runtime_interpreters_head)                                                             \
     X(interpreter_size) X(interpreter_next) X(interpreter_threads) X(interpreter_gc)                         \
-    X(interpreter_modules) X(interpreter_runtime) X(interpreter_atexit_callbacks)                            \
-    X(interpreter_atexit_count) X(interpreter_type_cache) X(interpreter_type_cache_size)                     \
+    X(interpreter_modules) X(interpreter_runtime) X(interpreter_sysdict) X(interpreter_atexit_callbacks)     \
+    X(interpreter_atexit_count) X(interpreter_atexit_module) X(interpreter_type_cache) X(interpreter_type_cache_size)                     \
     X(interpreter_interned) X(interpreter_initial_thread) X(interpreter_obmalloc)                            \
     X(interpreter_obmalloc_size) X(interpreter_free_lists) X(interpreter_free_lists_size)                       \
-    X(interpreter_function_versions) X(interpreter_function_versions_size) X(interpreter_static_types) X(interpreter_static_types_size)                \
+    X(interpreter_function_versions) X(interpreter_function_versions_size) X(interpreter_extension_types) \
+    X(interpreter_extension_types_size) X(interpreter_type_versions) X(interpreter_type_versions_size)       \
+    X(interpreter_static_types) X(interpreter_static_types_size)                \
     X(static_type_size) X(static_type_type) X(static_type_dict) X(static_type_subclasses)                    \
     X(gc_enabled) X(gc_generations) X(gc_generation_size) X(gc_generation_threshold)                         \
+    X(gc_statistics_collections) X(gc_statistics_young_index) X(gc_statistics_old) X(gc_statistics_old_size) \
+    X(gc_statistics_old_index)                                                                               \
     X(gc_permanent_generation) X(gc_statistics) X(gc_statistics_size) X(gc_collecting) X(gc_size)            \
     X(thread_size) X(thread_next) X(thread_interpreter) X(thread_frame) X(thread_cframe)                     \
     X(cframe_current_frame) X(thread_native_id) X(thread_id) X(thread_context) X(thread_dict)                \
     X(thread_exc_state) X(thread_exc_info) X(exc_item_value)                                                 \
     X(frame_code) X(frame_previous) X(frame_function) X(frame_globals) X(frame_builtins) X(frame_locals)     \
     X(frame_object) X(frame_instruction) X(frame_stacktop) X(frame_owner) X(frame_localsplus)                \
+    X(frame_stack_pointer) X(frame_stack_depth) X(frame_value_stack) X(frame_executing)                      \
+    X(frame_executing_value) X(frame_generator) X(frame_reference_tags)                                      \
     X(frame_object_size) X(frame_object_back) X(frame_object_frame) X(frame_object_trace)                    \
     X(frame_object_lineno) X(frame_object_data) X(frame_object_extra_locals) X(frame_object_locals_cache)    \
+    X(frame_object_overwritten)                                                                              \
     X(generator_code) X(generator_name) X(generator_qualname) X(generator_exc_value)                         \
-    X(generator_origin) X(generator_frame_state) X(generator_frame)                                          \
+    X(generator_exc_type) X(generator_exc_traceback)                                                         \
+    X(generator_origin) X(generator_frame_state) X(generator_executing_value) X(generator_frame)             \
+    X(generator_frame_object)                                                                                \
     X(code_consts) X(code_names) X(code_exception_table) X(code_flags) X(code_stack_size)                    \
     X(code_first_line) X(code_locals_count) X(code_plain_locals) X(code_local_names) X(code_local_kinds)     \
     X(code_filename) X(code_name) X(code_qualname) X(code_line_table) X(code_cached) X(code_cached_count)    \
-    X(code_cached_indirect) X(code_bytes)                                                                    \
+    X(code_cached_indirect) X(code_bytes) X(code_cell_names) X(code_free_names) X(code_byte_object)          \
+    X(code_cell_arguments) X(code_opcache) X(code_opcache_size) X(code_opcache_entry_size)                                          \
     X(type_size) X(heap_type_size) X(type_name) X(type_basic_size) X(type_item_size) X(type_dealloc)         \
     X(type_flags) X(type_traverse) X(type_weaklist_offset) X(type_members) X(type_base) X(type_dict)         \
     X(type_dict_offset) X(type_bases) X(type_mro) X(type_cache) X(type_subclasses)                           \
@@ -42,7 +53,7 @@
     X(heap_type_spec_getitem)                                                                                \
     X(dict_used) X(dict_keys) X(dict_values)                                                                 \
     X(keys_log2_size) X(keys_log2_index_bytes) X(keys_kind) X(keys_entry_count) X(keys_indices)              \
-    X(keys_usable) X(values_items) X(values_valid) X(values_capacity) X(values_size)                         \
+    X(keys_size) X(keys_usable) X(values_items) X(values_valid) X(values_capacity) X(values_size)                         \
     X(managed_values) X(managed_values_tagged) X(managed_dict) X(inline_values) X(pre_header_size)           \
     X(list_items) X(list_allocated) X(tuple_items)                                                           \
     X(set_fill) X(set_used) X(set_mask) X(set_table) X(set_small_table) X(set_size)                          \
@@ -52,14 +63,14 @@
     X(text_data) X(text_compact_bit) X(text_ascii_bit) X(text_kind_shift) X(text_interned_mask)              \
     X(function_globals) X(function_builtins) X(function_name) X(function_qualname) X(function_code)          \
     X(function_defaults) X(function_kwdefaults) X(function_closure) X(function_doc) X(function_dict)         \
-    X(function_module) X(function_annotations) X(function_type_params)                                       \
+    X(function_module) X(function_annotations) X(function_type_params) X(function_annotate)                                      \
     X(method_function) X(method_self) X(cell_contents)                                                       \
-    X(module_dict) X(module_definition) X(module_state) X(module_name) X(definition_state_size)              \
+    X(module_dict) X(module_definition) X(module_state_size) X(module_state) X(module_name) X(definition_state_size)              \
     X(cfunction_self) X(cfunction_module) X(cfunction_definition)                                            \
     X(traceback_next) X(traceback_frame) X(traceback_line)                                                   \
     X(weakref_callback) X(managed_buffer_object) X(memoryview_buffer)                                        \
     X(exception_args) X(exception_notes) X(exception_traceback) X(exception_context) X(exception_cause)      \
-    X(object_immortal)
+    X(object_immortal) X(object_refcount_size)
 
 struct layout {
     uint32_t version; /* of the headers that the row was made from, as sys.hexversion */
@@ -72,7 +83,10 @@ struct layout {
  * none. Whether it fits is checked on the process itself: offsets have moved between patch releases. */
 const struct layout *layout_find(uint32_t version);
 
-/* "3.11, 3.12, 3.13" for messages. */
+/* All rows, for a process that does not tell its version by a symbol. */
+const struct layout *layout_rows(size_t *count_out);
+
+/* "3.9, 3.10, 3.11" for messages. */
 const char *layout_supported_versions(void);
 
 /* Bits of tp_flags (Include/object.h). */

@@ -156,7 +156,8 @@ static void describe_instances(struct model *model, const void *type, struct typ
     uint64_t flags = word_at(type, layout->type_flags);
     made->collected = flags & TPFLAGS_HAVE_GC;
     made->heap_type = flags & TPFLAGS_HEAPTYPE;
-    made->managed_dict = flags & TPFLAGS_MANAGED_DICT;
+    bool manages = layout->managed_dict != LAYOUT_NONE || layout->managed_values_tagged != LAYOUT_NONE;
+    made->managed_dict = manages && flags & TPFLAGS_MANAGED_DICT;
     made->inline_values = layout->inline_values && flags & TPFLAGS_INLINE_VALUES;
     made->managed_weakref = layout->object_immortal && flags & TPFLAGS_MANAGED_WEAKREF;
     made->is_metatype = flags & TPFLAGS_TYPE_SUBCLASS;
@@ -184,11 +185,17 @@ static void choose_walker(struct model *model, struct type_model *made) {
     }
 }
 
+/* A few static types of older versions have instances though PyType_Ready was never called for them
+ * (Objects/memoryobject.c: _PyMemoryIter_Type). */
+static bool is_in_use(const struct model *model, const void *type) {
+    uint64_t flags = word_at(type, model->layout->type_flags);
+    return flags & TPFLAGS_READY || (flags & TPFLAGS_HAVE_GC && word_at(type, model->layout->type_traverse));
+}
+
 static bool is_plausible_type(const struct model *model, const void *type) {
     int64_t basic = (int64_t)word_at(type, model->layout->type_basic_size);
     int64_t item = (int64_t)word_at(type, model->layout->type_item_size);
-    return word_at(type, model->layout->type_flags) & TPFLAGS_READY && basic >= OBJECT_HEAD &&
-           basic < 1 << 24 && item >= 0 && item < 1 << 20;
+    return is_in_use(model, type) && basic >= OBJECT_HEAD && basic < 1 << 24 && item >= 0 && item < 1 << 20;
 }
 
 /* The base must be known first; at most TYPE_DEPTH_MAX of them, on a list instead of the C stack. */
@@ -260,6 +267,8 @@ static uint32_t learn_type(struct model *model, remote_address address) {
 }
 
 uint32_t model_find_type(struct model *model, remote_address address) {
+    if (!address) /* an empty place of the cache has this address */
+        return MODEL_NOT_A_TYPE;
     size_t slot = (address >> 4) % MODEL_TYPE_CACHE;
     if (model->recent[slot].address == address)
         return model->recent[slot].index;
@@ -279,8 +288,7 @@ uint32_t model_object_type(struct model *model, remote_address address) {
     const void *head = image_view(model->image, address, OBJECT_HEAD);
     if (!head)
         return MODEL_NOT_A_TYPE;
-    uint64_t refcount = word_at(head, OBJECT_REFCOUNT);
-    if (refcount == 0 || refcount >> 40)
+    if (!model_refcount(model->layout, word_at(head, OBJECT_REFCOUNT)))
         return MODEL_NOT_A_TYPE;
     return model_find_type(model, word_at(head, OBJECT_TYPE));
 }
@@ -293,83 +301,29 @@ static struct error *find_type_type(struct model *model) {
     return NULL;
 }
 
-/* Static builtin types keep their dict and subclasses per interpreter (Objects/typeobject.c:
- * _PyStaticType_GetState) in versions that have such a table. */
+static void add_static_states(struct model *model, remote_address table, uint32_t size) {
+    const struct layout *layout = model->layout;
+    for (remote_address state = table; state < table + size; state += layout->static_type_size) {
+        remote_address type = model_word(model, state + layout->static_type_type);
+        if (!type || map_find(&model->static_states, type) != MAP_ABSENT)
+            continue;
+        map_set(&model->static_states, type, (uint32_t)model->static_state_list.count);
+        *vector_push(&model->static_state_list, remote_address) = state;
+    }
+}
+
+/* Static types keep their dict and subclasses per interpreter (Objects/typeobject.c: _PyStaticType_GetState) in
+ * versions that have such tables. */
 static void find_static_states(struct model *model) {
     const struct layout *layout = model->layout;
-    if (layout->interpreter_static_types == LAYOUT_NONE)
-        return;
     for (size_t i = 0; i < model->process.interpreter_count; i++) {
-        remote_address table = model->process.interpreters[i] + layout->interpreter_static_types;
-        remote_address end = table + layout->interpreter_static_types_size;
-        for (remote_address state = table; state < end; state += layout->static_type_size) {
-            remote_address type = model_word(model, state + layout->static_type_type);
-            if (!type || map_find(&model->static_states, type) != MAP_ABSENT)
-                continue;
-            map_set(&model->static_states, type, (uint32_t)model->static_state_list.count);
-            *vector_push(&model->static_state_list, remote_address) = state;
-        }
-    }
-}
-
-bool model_is_immortal_string(const struct model *model, remote_address object) {
-    const struct layout *layout = model->layout;
-    uint32_t interned = model_half(model, object + layout->text_state) & layout->text_interned_mask;
-    if (layout->object_immortal)
-        return interned && (int32_t)model_half(model, object) < 0;
-    return interned == (2u << __builtin_ctz(layout->text_interned_mask)); /* SSTATE_INTERNED_IMMORTAL */
-}
-
-remote_address model_static_data_end(const struct model *model, const struct memory_segment *segment) {
-    uint64_t size = 0;
-    remote_address bss = elf_file_section(&model->image->memory, segment, ".bss", &size);
-    return bss + size > segment->end && bss <= segment->end ? bss + size : segment->end;
-}
-
-struct interned_check {
-    struct model *model;
-    uint32_t entries;
-    bool same;
-};
-
-static bool check_interned_entry(void *context, const struct dict_entry *entry) {
-    struct interned_check *check = context;
-    check->same = entry->key == entry->value &&
-                  model_half(check->model, entry->key + check->model->layout->text_state) &
-                      check->model->layout->text_interned_mask;
-    check->entries++;
-    return check->same && check->entries < 64;
-}
-
-/* Before the table moved into the interpreter it is a static variable without a symbol
- * (Objects/unicodeobject.c: interned): the one dict in the library's data whose keys are its values. */
-static bool is_interned_table(struct model *model, remote_address address) {
-    uint32_t type = model_object_type(model, address);
-    if (type == MODEL_NOT_A_TYPE || model_type(model, type)->walker != WALK_DICT)
-        return false;
-    struct interned_check check = {model, 0, false};
-    model_dict_each(model, address, check_interned_entry, &check);
-    return check.same && check.entries == 64;
-}
-
-static void find_interned(struct model *model) {
-    const struct layout *layout = model->layout;
-    const struct memory *memory = &model->image->memory;
-    if (layout->interpreter_interned != LAYOUT_NONE) {
-        remote_address main = model->process.interpreters[model->process.interpreter_count - 1];
-        model->interned = model_word(model, main + layout->interpreter_interned);
-        return;
-    }
-    for (size_t i = 0; i < memory->segment_count && !model->interned; i++) {
-        const struct memory_segment *segment = &memory->segments[i];
-        if (!(segment->flags & SEGMENT_WRITE) || segment->inode != model->process.library->inode)
-            continue;
-        remote_address end = model_static_data_end(model, segment);
-        for (remote_address at = segment->begin; at + 8 <= end && !model->interned; at += 8) {
-            remote_address target = model_word(model, at);
-            if (target && is_interned_table(model, target))
-                model->interned = target;
-        }
+        remote_address interpreter = model->process.interpreters[i];
+        if (layout->interpreter_static_types != LAYOUT_NONE)
+            add_static_states(model, interpreter + layout->interpreter_static_types,
+                              layout->interpreter_static_types_size);
+        if (layout->interpreter_extension_types != LAYOUT_NONE)
+            add_static_states(model, interpreter + layout->interpreter_extension_types,
+                              layout->interpreter_extension_types_size);
     }
 }
 
@@ -391,7 +345,7 @@ struct error *model_open(struct image *image, struct model **out) {
         return error;
     }
     find_static_states(model);
-    find_interned(model);
+    model_find_static_tables(model);
     *out = model;
     return NULL;
 }

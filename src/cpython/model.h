@@ -89,6 +89,8 @@ struct model {
     struct map static_states;        /* address of a static type -> index into static_state_list */
     struct vector static_state_list; /* remote_address of its per-interpreter state */
     remote_address interned;         /* the dict of interned strings; it does not count its references */
+    remote_address type_cache_begin; /* where the cache of attributes of types is a static variable; else 0 */
+    remote_address type_cache_end;
     struct {
         remote_address address;
         uint32_t index;
@@ -129,12 +131,24 @@ uint64_t model_static_size(struct model *model, remote_address object, uint32_t 
  * bound, -2 not known. */
 int64_t model_length(struct model *model, remote_address object, uint32_t type, int64_t *bound_out);
 
+/* The tables that are static variables without a symbol: interned strings, the cache of attributes. Types must
+ * be known. */
+void model_find_static_tables(struct model *model);
+
 /* Where the writable data of a library ends that begins in `segment`: .bss lies behind the file's own pages,
  * and behind .bss there may be anything. */
 remote_address model_static_data_end(const struct model *model, const struct memory_segment *segment);
 
 /* Whether an interned string is one that lives for ever. */
 bool model_is_immortal_string(const struct model *model, remote_address object);
+
+/* The count in the first word of an object; 0 if no living object has such a word. Where a count has 32 bits
+ * only, an object's flags are the topmost bits. */
+static inline uint32_t model_refcount(const struct layout *layout, uint64_t word) {
+    if (layout->object_refcount_size == sizeof(uint32_t))
+        return word >> 32 & 0xffff ? 0 : (uint32_t)word;
+    return word >> 40 ? 0 : word > UINT32_MAX ? UINT32_MAX : (uint32_t)word;
+}
 
 /* --- reading --- */
 
@@ -187,5 +201,13 @@ struct code_place {
     int32_t line;
 };
 bool model_code_place(const struct model *model, remote_address code, struct code_place *out);
+
+/* The code that a code object, function, frame or generator runs; 0 for anything else. */
+remote_address model_running_code(const struct model *model, remote_address object, enum walker walker);
+
+/* The code of an interpreter frame. */
+static inline remote_address model_frame_code(const struct model *model, remote_address frame) {
+    return model_word(model, frame + model->layout->frame_code) & ~(uint64_t)model->layout->frame_reference_tags;
+}
 
 #endif

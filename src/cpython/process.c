@@ -42,36 +42,6 @@ static remote_address find_symbol(const struct memory *memory, const char *name,
     return 0;
 }
 
-/* Before 3.11 there is no Py_Version; the file name is all there is to name an unsupported one. */
-static struct error *refuse_old(int pid, const struct memory_segment *library) {
-    const char *slash = strrchr(library->path, '/');
-    return error_create(
-        STATUS_UNSUPPORTED,
-        "process %d runs a Python that caulk does not know (%s, no Py_Version symbol: older than 3.11); "
-        "supported: %s",
-        pid, slash ? slash + 1 : library->path, layout_supported_versions());
-}
-
-static struct error *read_version(const struct memory *memory, struct python_process *process) {
-    remote_address symbol = elf_file_symbol(memory, process->library, "Py_Version");
-    uint64_t version;
-    if (!symbol)
-        return refuse_old(memory->pid, process->library);
-    if (!memory_read_word(memory, symbol, &version))
-        return error_create(
-            STATUS_BUSY, "process %d: its Python version is unreadable; it is starting or ending, try again",
-            memory->pid);
-    process->version = (uint32_t)version;
-    snprintf(process->version_text, sizeof process->version_text, "%u.%u.%u", process->version >> 24,
-             process->version >> 16 & 0xff, process->version >> 8 & 0xff);
-    process->layout = layout_find(process->version);
-    if (!process->layout)
-        return error_create(STATUS_UNSUPPORTED,
-                            "process %d runs Python %s, which caulk does not know; supported: %s",
-                            memory->pid, process->version_text, layout_supported_versions());
-    return NULL;
-}
-
 /* A list of the collector is a ring: head.next->prev is head, its lowest bits aside. Where a truncated core has
  * lost the first object, head.prev->next tells as much; where it has lost both, that they were in its memory. */
 static bool is_collector_ring(const struct memory *memory, remote_address head) {
@@ -115,14 +85,150 @@ static bool interpreter_fits_patiently(const struct memory *memory, const struct
     return false;
 }
 
+static void set_version(struct python_process *process, uint32_t version) {
+    process->version = version;
+    snprintf(process->version_text, sizeof process->version_text, "%u.%u.%u", version >> 24, version >> 16 & 0xff,
+             version >> 8 & 0xff);
+}
+
+static struct error *refuse_version(int pid, const struct python_process *process) {
+    return error_create(STATUS_UNSUPPORTED, "process %d runs Python %s, which caulk does not know; supported: %s",
+                        pid, process->version_text, layout_supported_versions());
+}
+
+static struct error *refuse_unready(int pid) {
+    return error_create(STATUS_BUSY, "process %d: its Python is not initialized; it is starting or ending, try again",
+                        pid);
+}
+
+/* The first interpreter of a runtime, by a row; 0 if there is none. */
+static remote_address first_interpreter(const struct memory *memory, const struct layout *layout,
+                                        remote_address runtime) {
+    uint64_t interpreter;
+    return memory_read_word(memory, runtime + layout->runtime_interpreters_head, &interpreter) ? interpreter : 0;
+}
+
+/* Offsets move between patch releases: if the nearest row does not fit, another of the same minor may. */
+static void prefer_fitting_row(const struct memory *memory, struct python_process *process) {
+    size_t count;
+    const struct layout *rows = layout_rows(&count);
+    remote_address interpreter = first_interpreter(memory, process->layout, process->runtime);
+    if (interpreter && interpreter_fits_patiently(memory, process->layout, process->runtime, interpreter))
+        return;
+    for (size_t i = 0; i < count; i++) {
+        if (rows[i].version >> 16 != process->version >> 16)
+            continue;
+        interpreter = first_interpreter(memory, &rows[i], process->runtime);
+        if (interpreter && interpreter_fits(memory, &rows[i], process->runtime, interpreter)) {
+            process->layout = &rows[i];
+            return;
+        }
+    }
+}
+
+static struct error *read_version(const struct memory *memory, remote_address symbol,
+                                  struct python_process *process) {
+    uint64_t version;
+    if (!memory_read_word(memory, symbol, &version))
+        return error_create(
+            STATUS_BUSY, "process %d: its Python version is unreadable; it is starting or ending, try again",
+            memory->pid);
+    set_version(process, (uint32_t)version);
+    process->layout = layout_find(process->version);
+    if (!process->layout)
+        return refuse_version(memory->pid, process);
+    prefer_fitting_row(memory, process);
+    return NULL;
+}
+
+/* --- versions without Py_Version --- */
+
+/* Whether a str object of the target is this short text. */
+static bool is_text(const struct memory *memory, const struct layout *layout, remote_address object, const char *text) {
+    char bytes[16];
+    uint64_t length = strlen(text), found;
+    return object && length <= sizeof bytes && memory_read_word(memory, object + layout->text_length, &found) &&
+           found == length && memory_read(memory, object + layout->text_ascii_size, length, bytes) &&
+           memcmp(bytes, text, length) == 0;
+}
+
+/* sys.hexversion, which is an integer of one digit; 0 if `keys` are not the keys of sys.__dict__. */
+static uint32_t find_hexversion(const struct memory *memory, const struct layout *layout, remote_address keys) {
+    enum { NAMES_MAX = 1 << 14, ENTRY_SIZE = 24, ENTRY_KEY = 8, ENTRY_VALUE = 16 };
+    uint64_t size, count, key, value;
+    if (!memory_read_word(memory, keys + layout->keys_size, &size) || size > NAMES_MAX ||
+        !memory_read_word(memory, keys + layout->keys_entry_count, &count) || count > size)
+        return 0;
+    remote_address entry = keys + layout->keys_indices + size * (size <= 0xff ? 1 : 2);
+    for (uint64_t i = 0; i < count; i++, entry += ENTRY_SIZE) {
+        uint32_t digit;
+        if (memory_read_word(memory, entry + ENTRY_KEY, &key) && is_text(memory, layout, key, "hexversion") &&
+            memory_read_word(memory, entry + ENTRY_VALUE, &value) &&
+            memory_read(memory, value + layout->long_digits, sizeof digit, &digit))
+            return digit;
+    }
+    return 0;
+}
+
+/* Whether the file that holds the runtime is named after the minor version of the row. */
+static bool is_named_after(const struct memory_segment *library, const struct layout *layout) {
+    char name[24];
+    snprintf(name, sizeof name, "python%u.%u", layout->version >> 24, layout->version >> 16 & 0xff);
+    const char *found = strstr(library->path, name);
+    return found && !(found[strlen(name)] >= '0' && found[strlen(name)] <= '9');
+}
+
+/* The version that the interpreter gives of itself when it is read by this row; 0 if it gives none, and whether
+ * that is because it is not that far yet. */
+static uint32_t ask_interpreter(const struct memory *memory, const struct layout *layout,
+                                const struct python_process *process, bool *starting_out) {
+    uint64_t namespace, keys;
+    remote_address interpreter = first_interpreter(memory, layout, process->runtime);
+    if (!interpreter) {
+        *starting_out |= is_named_after(process->library, layout);
+        return 0;
+    }
+    if (!interpreter_fits_patiently(memory, layout, process->runtime, interpreter))
+        return 0;
+    uint32_t version = 0;
+    if (memory_read_word(memory, interpreter + layout->interpreter_sysdict, &namespace) && namespace &&
+        memory_read_word(memory, namespace + layout->dict_keys, &keys))
+        version = find_hexversion(memory, layout, keys);
+    *starting_out |= version == 0;
+    return version;
+}
+
+/* Before 3.11 there is no Py_Version: the row that fits and finds its own minor version in sys is the right one. */
+static struct error *recognise_version(const struct memory *memory, struct python_process *process) {
+    const struct memory_segment *library = process->library;
+    size_t count;
+    bool starting = false;
+    const struct layout *rows = layout_rows(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (rows[i].keys_size == LAYOUT_NONE)
+            continue;
+        uint32_t version = ask_interpreter(memory, &rows[i], process, &starting);
+        if (version >> 16 == rows[i].version >> 16) {
+            set_version(process, version);
+            process->layout = layout_find(version);
+            return NULL;
+        }
+    }
+    if (starting)
+        return refuse_unready(memory->pid);
+    const char *slash = strrchr(library->path, '/');
+    return error_create(STATUS_UNSUPPORTED,
+                        "process %d runs a Python that caulk does not know (%s, no Py_Version symbol: older than 3.11); "
+                        "supported: %s",
+                        memory->pid, slash ? slash + 1 : library->path, layout_supported_versions());
+}
+
 static struct error *find_interpreters(const struct memory *memory, struct python_process *process) {
     uint64_t interpreter;
     if (!memory_read_word(memory, process->runtime + process->layout->runtime_interpreters_head,
                           &interpreter) ||
         !interpreter)
-        return error_create(STATUS_BUSY,
-                            "process %d: its Python is not initialized; it is starting or ending, try again",
-                            memory->pid);
+        return refuse_unready(memory->pid);
     while (interpreter && process->interpreter_count < PROCESS_INTERPRETERS_MAX) {
         if (!interpreter_fits_patiently(memory, process->layout, process->runtime, interpreter))
             return error_create(
@@ -144,7 +250,11 @@ struct error *python_process_find(const struct memory *memory, struct python_pro
         return error_create(STATUS_NOT_PYTHON,
                             "process %d is not Python: no _PyRuntime symbol in any file that it has mapped",
                             memory->pid);
-    TRY(read_version(memory, out));
+    remote_address version = elf_file_symbol(memory, out->library, "Py_Version");
+    if (version)
+        TRY(read_version(memory, version, out));
+    else
+        TRY(recognise_version(memory, out));
     return find_interpreters(memory, out);
 }
 

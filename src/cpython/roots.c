@@ -39,7 +39,7 @@ static struct excluded exclude(remote_address interpreter, uint32_t offset, uint
     return (struct excluded){interpreter + offset, interpreter + offset + size};
 }
 
-/* Method caches and function versions borrow their values, free lists keep stale pointers; a thread is
+/* Method caches and the tables of versions borrow their values, free lists keep stale pointers; a thread is
  * visited by itself; static types own their tables. */
 static void visit_interpreter(struct model *model, remote_address interpreter, struct root_visitor *visitor) {
     const struct layout *layout = model->layout;
@@ -48,7 +48,10 @@ static void visit_interpreter(struct model *model, remote_address interpreter, s
         exclude(interpreter, layout->interpreter_initial_thread, layout->thread_size),
         exclude(interpreter, layout->interpreter_obmalloc, layout->interpreter_obmalloc_size),
         exclude(interpreter, layout->interpreter_static_types, layout->interpreter_static_types_size),
+        exclude(interpreter, layout->interpreter_extension_types, layout->interpreter_extension_types_size),
+        exclude(interpreter, layout->interpreter_type_versions, layout->interpreter_type_versions_size),
         exclude(interpreter, layout->interpreter_interned, 8),
+        exclude(interpreter, layout->interpreter_atexit_callbacks, 8),
         exclude(interpreter, layout->interpreter_free_lists, layout->interpreter_free_lists_size),
         exclude(interpreter, layout->interpreter_function_versions,
                 layout->interpreter_function_versions_size),
@@ -62,20 +65,45 @@ static void visit_interpreter(struct model *model, remote_address interpreter, s
  * owned. */
 static void visit_type_cache(struct model *model, remote_address interpreter, struct root_visitor *visitor) {
     enum { ENTRY_SIZE = 24, ENTRY_NAME = 8 };
-    remote_address cache = interpreter + model->layout->interpreter_type_cache;
+    const struct layout *layout = model->layout;
+    remote_address entry = model->type_cache_begin, end = model->type_cache_end;
+    if (layout->interpreter_type_cache != LAYOUT_NONE) {
+        entry = interpreter + layout->interpreter_type_cache;
+        end = entry + layout->interpreter_type_cache_size;
+    }
     open_holder(visitor, HOLDER_NONE, HOLDER_TABLE, SPAN("type cache"));
-    for (uint32_t offset = 0; offset + ENTRY_SIZE <= model->layout->interpreter_type_cache_size;
-         offset += ENTRY_SIZE)
-        refer(visitor, model_word(model, cache + offset + ENTRY_NAME), REFERENCE_SLOT, label_none());
+    for (; entry + ENTRY_SIZE <= end; entry += ENTRY_SIZE)
+        refer(visitor, model_word(model, entry + ENTRY_NAME), REFERENCE_SLOT, label_none());
 }
 
-/* Modules/atexitmodule.c: each callback is a C block {func, args, kwargs}. */
+/* The array of callbacks and how many it has: in the interpreter, or before that at the begin of the state of
+ * the module (Modules/atexitmodule.c: atexit_state). */
+static remote_address find_atexit_callbacks(const struct model *model, remote_address interpreter,
+                                            uint32_t *count_out) {
+    const struct layout *layout = model->layout;
+    remote_address where = interpreter + layout->interpreter_atexit_callbacks;
+    if (layout->interpreter_atexit_module != LAYOUT_NONE) {
+        remote_address module = model_word(model, interpreter + layout->interpreter_atexit_module);
+        where = module ? model_word(model, module + layout->module_state) : 0;
+        *count_out = where ? model_half(model, where + 8) : 0;
+    } else {
+        *count_out = model_half(model, interpreter + layout->interpreter_atexit_count);
+    }
+    return where ? model_word(model, where) : 0;
+}
+
+/* Modules/atexitmodule.c: each callback is a C block {func, args, kwargs}; or they are a list of tuples. */
 static void visit_atexit(struct model *model, remote_address interpreter, struct root_visitor *visitor) {
     enum { CALLBACKS_MAX = 1 << 24 };
     const struct layout *layout = model->layout;
-    remote_address callbacks = model_word(model, interpreter + layout->interpreter_atexit_callbacks);
-    uint32_t count = model_half(model, interpreter + layout->interpreter_atexit_count);
     open_holder(visitor, HOLDER_NONE, HOLDER_TABLE, SPAN("atexit callbacks"));
+    if (layout->interpreter_atexit_module == LAYOUT_NONE && layout->interpreter_atexit_count == LAYOUT_NONE) {
+        refer(visitor, model_word(model, interpreter + layout->interpreter_atexit_callbacks), REFERENCE_SLOT,
+              label_none());
+        return;
+    }
+    uint32_t count;
+    remote_address callbacks = find_atexit_callbacks(model, interpreter, &count);
     for (uint32_t i = 0; callbacks && i < count && i < CALLBACKS_MAX; i++) {
         remote_address callback = model_word(model, callbacks + i * 8ull);
         for (uint32_t field = 0; callback && field < 3; field++)
@@ -176,17 +204,20 @@ static struct span thread_name(struct model *model, remote_address thread, remot
         names.thread ? model_text(model, find_attribute(model, names.thread, "_name")) : (struct span){0};
     if (name.length)
         return name;
-    int native = (int)model_word(model, thread + layout->thread_native_id);
-    if (native == model->image->memory.pid)
+    bool numbered = layout->thread_native_id != LAYOUT_NONE;
+    int native = numbered ? (int)model_word(model, thread + layout->thread_native_id) : 0;
+    bool oldest = model_word(model, thread + layout->thread_next) == 0;
+    if (numbered ? native == model->image->memory.pid : oldest)
         return SPAN("MainThread");
-    int length = snprintf(buffer, size, "%d", native);
+    int length = numbered ? snprintf(buffer, size, "%d", native)
+                          : snprintf(buffer, size, "%llx", (unsigned long long)names.wanted);
     return (struct span){buffer, (size_t)length};
 }
 
 enum {
     FRAME_OWNED_BY_THREAD = 0,
     FRAME_OWNED_BY_GENERATOR = 1,
-    FRAME_OWNED_BY_C_STACK = 3,
+    FRAME_OWNED_BY_FRAME_OBJECT = 2, /* those above are of the interpreter itself */
     FRAMES_MAX = 1 << 20
 };
 
@@ -198,15 +229,31 @@ static remote_address current_frame(const struct model *model, remote_address th
     return model_word(model, cframe + layout->cframe_current_frame);
 }
 
+/* A call that is under way owns its frame object; a generator owns its frame. */
+static void visit_frame_object(struct model *model, remote_address frame, remote_address generator,
+                               struct root_visitor *visitor) {
+    if (generator) {
+        refer(visitor, generator, REFERENCE_SLOT, label_text("generator"));
+        return;
+    }
+    refer(visitor, frame, REFERENCE_SLOT, label_text("frame"));
+    walk_interpreter_frame(model, frame, true, &visitor->references);
+}
+
 static void visit_activation(struct model *model, remote_address frame, int thread,
                              struct root_visitor *visitor) {
     const struct layout *layout = model->layout;
     const unsigned char *bytes = image_view(model->image, frame, layout->frame_localsplus);
-    if (!bytes || bytes[layout->frame_owner] == FRAME_OWNED_BY_C_STACK)
+    bool is_object = layout->frame_owner == LAYOUT_NONE;
+    if (!bytes || (!is_object && bytes[layout->frame_owner] > FRAME_OWNED_BY_FRAME_OBJECT))
         return;
     struct code_place place = {0};
-    model_code_place(model, word_at(bytes, layout->frame_code), &place);
+    model_code_place(model, model_frame_code(model, frame), &place);
     open_holder(visitor, thread, HOLDER_ACTIVATION, place.name);
+    if (is_object) {
+        visit_frame_object(model, frame, word_at(bytes, layout->frame_generator), visitor);
+        return;
+    }
     if (bytes[layout->frame_owner] == FRAME_OWNED_BY_GENERATOR)
         refer(visitor, frame - layout->generator_frame, REFERENCE_SLOT, label_text("generator"));
     else if (bytes[layout->frame_owner] == FRAME_OWNED_BY_THREAD)
@@ -220,6 +267,8 @@ static void visit_thread(struct model *model, remote_address thread, remote_addr
     struct span name = thread_name(model, thread, active, buffer, sizeof buffer);
     int holder = open_holder(visitor, HOLDER_NONE, HOLDER_THREAD, name);
     for (uint32_t offset = 0; offset + 8 <= layout->thread_size; offset += 8) {
+        if (offset == layout->thread_frame) /* borrowed, if it is an object at all */
+            continue;
         struct reference_label label = offset == layout->thread_context ? label_text("context")
                                        : offset == layout->thread_dict  ? label_text("dict")
                                                                         : label_none();
@@ -262,7 +311,9 @@ void roots_visit(struct model *model, struct root_visitor *visitor) {
 static uint64_t skip_at(struct model *model, remote_address address, uint64_t word, uint64_t next) {
     if (address == model->process.runtime)
         return model->layout->runtime_size;
-    bool head = word && !(word >> 40) && next && !(next & 7);
+    if (address == model->type_cache_begin)
+        return model->type_cache_end - address;
+    bool head = model_refcount(model->layout, word) && next && !(next & 7);
     uint32_t type = head ? model_find_type(model, next) : MODEL_NOT_A_TYPE;
     return type == MODEL_NOT_A_TYPE ? 0 : model_static_size(model, address, type);
 }
@@ -343,6 +394,23 @@ uint64_t roots_collected_objects(struct model *model, roots_collected each, void
     return count;
 }
 
+/* How often a generation was collected; newer versions keep the latest runs of each in a ring. */
+static uint64_t collections_of(const struct model *model, remote_address gc, uint32_t generation) {
+    const struct layout *layout = model->layout;
+    remote_address statistics = gc + layout->gc_statistics;
+    uint64_t latest = generation;
+    if (layout->gc_statistics_old != LAYOUT_NONE) {
+        statistics = model_word(model, statistics);
+        uint32_t index = layout->gc_statistics_young_index;
+        if (generation > 0) {
+            statistics += layout->gc_statistics_old + (generation - 1) * layout->gc_statistics_old_size;
+            index = layout->gc_statistics_old_index;
+        }
+        latest = model_half(model, (statistics + index) & ~3ull) >> ((statistics + index) & 3) * 8 & 0xff;
+    }
+    return model_word(model, statistics + latest * layout->gc_statistics_size + layout->gc_statistics_collections);
+}
+
 void roots_collector_facts(const struct model *model, struct collector_facts *out) {
     const struct layout *layout = model->layout;
     remote_address gc =
@@ -351,6 +419,6 @@ void roots_collector_facts(const struct model *model, struct collector_facts *ou
     for (uint32_t i = 0; i < 3; i++) {
         out->threshold[i] = model_half(model, gc + layout->gc_generations + i * layout->gc_generation_size +
                                                   layout->gc_generation_threshold);
-        out->collections[i] = model_word(model, gc + layout->gc_statistics + i * layout->gc_statistics_size);
+        out->collections[i] = collections_of(model, gc, i);
     }
 }

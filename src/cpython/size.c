@@ -46,7 +46,8 @@ static uint64_t dict_size(const struct walk *walk) {
         return size;
     if (word_at(walk->bytes, layout->dict_values)) {
         remote_address address = word_at(walk->bytes, layout->dict_keys);
-        size += (keys.count + model_word(walk->model, address + layout->keys_usable)) * 8;
+        uint64_t room = model_word(walk->model, address + layout->keys_usable);
+        size += (layout->keys_size == LAYOUT_NONE ? keys.count + room : keys.usable) * 8;
     }
     return size + (keys.refcount == 1 ? keys.size : 0);
 }
@@ -67,30 +68,44 @@ static uint64_t type_object_size(const struct walk *walk) {
     return layout->heap_type_size + (cached && walk_dict_keys(walk->model, cached, &keys) ? keys.size : 0);
 }
 
-static uint64_t code_words(const struct walk *walk, remote_address code) {
-    return (uint64_t)model_half(walk->model, code + walk->layout->code_locals_count) +
-           model_half(walk->model, code + walk->layout->code_stack_size);
+static uint64_t frame_words(const struct walk *walk, remote_address frame) {
+    const struct layout *layout = walk->layout;
+    remote_address code = model_frame_code(walk->model, frame);
+    return (uint64_t)walk_frame_locals(walk->model, frame, code) +
+           model_half(walk->model, code + layout->code_stack_size);
 }
 
 /* Objects/frameobject.c: frame_sizeof. */
 static uint64_t frame_size(const struct walk *walk) {
     const struct layout *layout = walk->layout;
+    if (layout->frame_object_frame == LAYOUT_NONE)
+        return layout->frame_localsplus + frame_words(walk, walk->object) * 8;
     remote_address frame = word_at(walk->bytes, layout->frame_object_frame);
-    remote_address code = model_word(walk->model, frame + layout->frame_code);
-    return layout->frame_object_data + layout->frame_localsplus + code_words(walk, code) * 8;
+    return layout->frame_object_data + layout->frame_localsplus + frame_words(walk, frame) * 8;
 }
 
 /* Objects/genobject.c: gen_sizeof. */
 static uint64_t generator_size(const struct walk *walk) {
     const struct layout *layout = walk->layout;
-    remote_address code =
-        model_word(walk->model, walk->object + layout->generator_frame + layout->frame_code);
-    return layout->generator_frame + layout->frame_localsplus + code_words(walk, code) * 8;
+    if (layout->generator_frame == LAYOUT_NONE)
+        return walk->type->basic_size;
+    uint64_t words = frame_words(walk, walk->object + layout->generator_frame);
+    return layout->generator_frame + layout->frame_localsplus + words * 8;
 }
 
 /* Objects/codeobject.c: code_sizeof. */
 static uint64_t code_size(const struct walk *walk) {
-    return walk->layout->code_bytes + absolute_size(walk->bytes) * 2;
+    const struct layout *layout = walk->layout;
+    if (layout->code_byte_object == LAYOUT_NONE)
+        return layout->code_bytes + absolute_size(walk->bytes) * 2;
+    uint64_t size = layout->code_bytes;
+    if (word_at(walk->bytes, layout->code_cell_arguments))
+        size += model_word(walk->model, word_at(walk->bytes, layout->code_cell_names) + OBJECT_SIZE) * 8;
+    if (!word_at(walk->bytes, layout->code_opcache))
+        return size;
+    remote_address bytes = word_at(walk->bytes, layout->code_byte_object);
+    return size + model_word(walk->model, bytes + OBJECT_SIZE) / 2 +
+           (uint64_t)walk->bytes[layout->code_opcache_size] * layout->code_opcache_entry_size;
 }
 
 static uint64_t deque_size(const struct walk *walk) {

@@ -119,7 +119,25 @@ bool model_code_place(const struct model *model, remote_address code, struct cod
     if (!bytes)
         return false;
     out->file = model_text(model, word_at(bytes, layout->code_filename));
-    out->name = model_text(model, word_at(bytes, layout->code_qualname));
+    uint32_t name = layout->code_qualname == LAYOUT_NONE ? layout->code_name : layout->code_qualname;
+    out->name = model_text(model, word_at(bytes, name));
     out->line = (int32_t)half_at(bytes, layout->code_first_line);
     return true;
+}
+
+remote_address model_running_code(const struct model *model, remote_address object, enum walker walker) {
+    const struct layout *layout = model->layout;
+    switch (walker) {
+    case WALK_CODE: return object;
+    case WALK_FUNCTION: return model_word(model, object + layout->function_code);
+    case WALK_GENERATOR:
+        if (layout->generator_code != LAYOUT_NONE)
+            return model_word(model, object + layout->generator_code);
+        return model_frame_code(model, object + layout->generator_frame);
+    case WALK_FRAME:
+        if (layout->frame_object_frame == LAYOUT_NONE)
+            return model_frame_code(model, object);
+        return model_frame_code(model, model_word(model, object + layout->frame_object_frame));
+    default: return 0;
+    }
 }

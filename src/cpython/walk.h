@@ -38,6 +38,9 @@ void walk_traceback(const struct walk *walk);
 void walk_interpreter_frame(struct model *model, remote_address frame, bool running,
                             struct reference_visitor *visitor);
 
+/* How many words of a frame are local variables, cells and free variables. */
+uint32_t walk_frame_locals(const struct model *model, remote_address frame, remote_address code);
+
 /* Words of an instance behind what its walker covers, its __dict__ and inline values, and its type. */
 void walk_instance(const struct walk *walk);
 
@@ -57,6 +60,7 @@ struct dict_keys {
     uint32_t kind; /* 0 general, 1 text keys, 2 split */
     uint32_t entry_size;
     uint64_t count;
+    uint64_t usable;
     uint64_t size; /* bytes of the whole keys object, as _PyDict_KeysSize */
     uint64_t refcount;
 };
@@ -70,7 +74,7 @@ static inline remote_address dict_keys_value(const struct dict_keys *keys, uint6
 }
 
 /* Private layouts of Modules/_collectionsmodule.c (dequeobject, block), Objects/odictobject.c (_odictobject,
- * _odictnode) and Modules/_functoolsmodule.c (lru_cache_object, lru_list_elem): the same in 3.11 to 3.13. */
+ * _odictnode) and Modules/_functoolsmodule.c (lru_cache_object, lru_list_elem): the same in all versions. */
 enum {
     DEQUE_LEFT_BLOCK = 24,
     DEQUE_LEFT_INDEX = 40,
@@ -79,8 +83,8 @@ enum {
     DEQUE_BLOCK_DATA = 8,
     DEQUE_BLOCK_RIGHT = DEQUE_BLOCK_DATA + 8 * DEQUE_BLOCK_ITEMS,
     DEQUE_BLOCK_SIZE = DEQUE_BLOCK_RIGHT + 8,
-    ODICT_FAST_NODES_SIZE = 0, /* all behind the dict part */
-    ODICT_FIRST = 32,
+    ODICT_FIRST = 0, /* all behind the dict part */
+    ODICT_FAST_NODES_SIZE = 24,
     ODICT_INSTANCE_DICT = 48,
     ODICT_NODE_KEY = 0,
     ODICT_NODE_NEXT = 16,
@@ -88,9 +92,7 @@ enum {
     LRU_CACHE_DICT = 72,
     LRU_CACHE_FUNCTION = 88,
     LRU_CACHE_MAXSIZE = 96,
-    LRU_CACHE_KEYWORD_MARK = 112,
-    LRU_CACHE_LINK_TYPE = 120,
-    LRU_CACHE_INFO_TYPE = 128,
+    LRU_CACHE_OTHERS = 112, /* the mark of keywords, types */
     LRU_LINK_KEY = 40,
     LRU_LINK_RESULT = 48,
     ELEMENT_TAG = 16,

@@ -15,10 +15,12 @@ void walk_function(const struct walk *walk) {
     walk_field(walk, layout->function_module, REFERENCE_SLOT, "__module__");
     walk_field(walk, layout->function_annotations, REFERENCE_SLOT, "__annotations__");
     walk_field(walk, layout->function_type_params, REFERENCE_SLOT, "__type_params__");
+    walk_field(walk, layout->function_annotate, REFERENCE_SLOT, "__annotate__");
 }
 
 static void walk_code_cache(const struct walk *walk) {
     const struct layout *layout = walk->layout;
+    walk_field(walk, layout->code_byte_object, REFERENCE_SLOT, "co_code");
     if (!layout->code_cached_indirect) {
         walk_field(walk, layout->code_cached, REFERENCE_SLOT, "_co_code");
         return;
@@ -36,6 +38,8 @@ void walk_code(const struct walk *walk) {
     walk_field(walk, layout->code_exception_table, REFERENCE_SLOT, "co_exceptiontable");
     walk_field(walk, layout->code_local_names, REFERENCE_SLOT, "co_varnames");
     walk_field(walk, layout->code_local_kinds, REFERENCE_SLOT, NULL);
+    walk_field(walk, layout->code_cell_names, REFERENCE_SLOT, "co_cellvars");
+    walk_field(walk, layout->code_free_names, REFERENCE_SLOT, "co_freevars");
     walk_field(walk, layout->code_filename, REFERENCE_SLOT, "co_filename");
     walk_field(walk, layout->code_name, REFERENCE_SLOT, "co_name");
     walk_field(walk, layout->code_qualname, REFERENCE_SLOT, "co_qualname");
@@ -45,32 +49,77 @@ void walk_code(const struct walk *walk) {
 
 enum { LOCALS_MAX = 1 << 16 };
 
-static remote_address local_name(const struct model *model, remote_address code, uint32_t i) {
-    remote_address names = model_word(model, code + model->layout->code_local_names);
-    return model_word(model, names + model->layout->tuple_items + i * 8ull);
+/* Names of local variables, cells and free variables in the order of the frame: one tuple, or one of each. */
+static remote_address local_name(const struct model *model, remote_address code, uint64_t i) {
+    const struct layout *layout = model->layout;
+    const uint32_t fields[] = {layout->code_local_names, layout->code_cell_names, layout->code_free_names};
+    for (size_t field = 0; field < sizeof fields / sizeof *fields && fields[field] != LAYOUT_NONE; field++) {
+        remote_address names = model_word(model, code + fields[field]);
+        uint64_t count = model_word(model, names + OBJECT_SIZE);
+        if (i < count)
+            return model_word(model, names + layout->tuple_items + i * 8);
+        i -= count;
+    }
+    return 0;
 }
 
-static void walk_locals(struct model *model, remote_address frame, remote_address code, int32_t stacktop,
-                        bool running, struct reference_visitor *visitor) {
+uint32_t walk_frame_locals(const struct model *model, remote_address frame, remote_address code) {
     const struct layout *layout = model->layout;
-    uint32_t locals = model_half(model, code + layout->code_locals_count);
-    uint32_t count = stacktop >= 0 ? (uint32_t)stacktop : locals;
-    if (stacktop < 0 && running)
-        count = locals + model_half(model, code + layout->code_stack_size);
+    if (layout->code_locals_count != LAYOUT_NONE)
+        return model_half(model, code + layout->code_locals_count);
+    uint64_t bytes = model_word(model, frame + layout->frame_value_stack) - frame - layout->frame_localsplus;
+    return bytes / 8 > LOCALS_MAX ? LOCALS_MAX + 1 : (uint32_t)(bytes / 8);
+}
+
+/* How many words of the frame are in use, by whichever field tells it; UINT64_MAX if none does at present. */
+static uint64_t used_words(const struct layout *layout, const unsigned char *bytes, remote_address frame,
+                           uint32_t locals) {
+    if (layout->frame_stacktop != LAYOUT_NONE) {
+        int32_t top = (int32_t)half_at(bytes, layout->frame_stacktop);
+        return top < 0 ? UINT64_MAX : (uint64_t)top;
+    }
+    if (layout->frame_stack_depth != LAYOUT_NONE) {
+        int32_t depth = (int32_t)half_at(bytes, layout->frame_stack_depth);
+        return depth < 0 ? UINT64_MAX : locals + (uint64_t)depth;
+    }
+    remote_address pointer = word_at(bytes, layout->frame_stack_pointer);
+    return pointer ? (pointer - frame - layout->frame_localsplus) / 8 : UINT64_MAX;
+}
+
+/* What a word of a frame owns. Tag bits (Include/internal/pycore_stackref.h) tell integers and references that
+ * somebody else counts; those to immortal objects are nobody's. */
+static remote_address owned_by_frame(const struct model *model, remote_address word) {
+    uint32_t tags = model->layout->frame_reference_tags;
+    if (!(word & tags))
+        return word;
+    if ((word & tags) == tags)
+        return 0;
+    remote_address target = word & ~(uint64_t)tags;
+    return target && (int32_t)model_half(model, target) < 0 ? target : 0;
+}
+
+static void walk_locals(struct model *model, remote_address frame, const unsigned char *bytes, bool running,
+                        struct reference_visitor *visitor) {
+    const struct layout *layout = model->layout;
+    remote_address code = model_frame_code(model, frame);
+    uint32_t locals = walk_frame_locals(model, frame, code);
+    uint64_t count = used_words(layout, bytes, frame, locals);
+    if (count == UINT64_MAX)
+        count = running ? locals + (uint64_t)model_half(model, code + layout->code_stack_size) : locals;
     if (locals > LOCALS_MAX || count > LOCALS_MAX)
         return;
     const void *items =
         count ? image_view(model->image, frame + layout->frame_localsplus, count * 8ull) : NULL;
     for (uint32_t i = 0; items && i < count; i++) {
-        remote_address target = word_at(items, i * 8);
+        remote_address target = owned_by_frame(model, word_at(items, i * 8));
         if (target)
             visit(visitor, target, REFERENCE_LOCAL,
                   i < locals ? label_object(local_name(model, code, i)) : label_none());
     }
 }
 
-/* Python/frame.c: _PyFrame_Traverse, and the strong references that it leaves to the thread. Globals and
- * builtins are borrowed from the function. */
+/* Python/frame.c: _PyFrame_Traverse, and the strong references that it leaves to the thread. A frame that has
+ * a function borrows globals and builtins from it. */
 void walk_interpreter_frame(struct model *model, remote_address frame, bool running,
                             struct reference_visitor *visitor) {
     const struct layout *layout = model->layout;
@@ -79,12 +128,27 @@ void walk_interpreter_frame(struct model *model, remote_address frame, bool runn
         model->faults++;
         return;
     }
-    remote_address code = word_at(bytes, layout->frame_code);
-    visit(visitor, word_at(bytes, layout->frame_function), REFERENCE_SLOT, label_text("f_func"));
-    visit(visitor, code, REFERENCE_SLOT, label_text("f_code"));
+    if (layout->frame_function != LAYOUT_NONE) {
+        visit(visitor, owned_by_frame(model, word_at(bytes, layout->frame_function)), REFERENCE_SLOT,
+              label_text("f_func"));
+    } else {
+        visit(visitor, word_at(bytes, layout->frame_globals), REFERENCE_GLOBALS, label_text("f_globals"));
+        visit(visitor, word_at(bytes, layout->frame_builtins), REFERENCE_GLOBALS, label_text("f_builtins"));
+    }
+    visit(visitor, owned_by_frame(model, word_at(bytes, layout->frame_code)), REFERENCE_SLOT,
+          label_text("f_code"));
     visit(visitor, word_at(bytes, layout->frame_locals), REFERENCE_SLOT, label_text("f_locals"));
-    visit(visitor, word_at(bytes, layout->frame_object), REFERENCE_SLOT, label_text("frame"));
-    walk_locals(model, frame, code, (int32_t)half_at(bytes, layout->frame_stacktop), running, visitor);
+    if (layout->frame_object != LAYOUT_NONE)
+        visit(visitor, word_at(bytes, layout->frame_object), REFERENCE_SLOT, label_text("frame"));
+    walk_locals(model, frame, bytes, running, visitor);
+}
+
+/* Where frames are objects, a call that is under way owns what its frame holds: its thread tells it. */
+static void walk_whole_frame(const struct walk *walk) {
+    const struct layout *layout = walk->layout;
+    bool executing = walk->bytes[layout->frame_executing] == layout->frame_executing_value;
+    if (!executing || word_at(walk->bytes, layout->frame_generator))
+        walk_interpreter_frame(walk->model, walk->object, executing, walk->visitor);
 }
 
 /* Objects/frameobject.c: frame_traverse; the locals are the frame's own only after its call has ended. */
@@ -94,12 +158,15 @@ void walk_frame_object(const struct walk *walk) {
     walk_field(walk, layout->frame_object_trace, REFERENCE_SLOT, "f_trace");
     walk_field(walk, layout->frame_object_extra_locals, REFERENCE_SLOT, "f_extra_locals");
     walk_field(walk, layout->frame_object_locals_cache, REFERENCE_SLOT, "f_locals");
+    walk_field(walk, layout->frame_object_overwritten, REFERENCE_SLOT, NULL);
+    if (layout->frame_object_frame == LAYOUT_NONE) {
+        walk_whole_frame(walk);
+        return;
+    }
     remote_address frame = word_at(walk->bytes, layout->frame_object_frame);
     if (frame == walk->object + layout->frame_object_data)
         walk_interpreter_frame(walk->model, frame, false, walk->visitor);
 }
-
-enum { FRAME_EXECUTING = 0, FRAME_CLEARED = 4 }; /* Include/internal/pycore_frame.h */
 
 /* Objects/genobject.c: gen_traverse. */
 void walk_generator(const struct walk *walk) {
@@ -107,15 +174,22 @@ void walk_generator(const struct walk *walk) {
     walk_field(walk, layout->generator_code, REFERENCE_SLOT, "gi_code");
     walk_field(walk, layout->generator_name, REFERENCE_SLOT, "__name__");
     walk_field(walk, layout->generator_qualname, REFERENCE_SLOT, "__qualname__");
+    walk_field(walk, layout->generator_exc_type, REFERENCE_SLOT, NULL);
     walk_field(walk, layout->generator_exc_value, REFERENCE_SLOT, "gi_exc_state");
-    walk_field(walk, layout->generator_origin, REFERENCE_SLOT, "cr_origin");
+    walk_field(walk, layout->generator_exc_traceback, REFERENCE_SLOT, NULL);
+    if (layout->generator_origin + 8 <= walk->type->basic_size)
+        walk_field(walk, layout->generator_origin, REFERENCE_SLOT, "cr_origin");
+    if (layout->generator_frame_object != LAYOUT_NONE) {
+        walk_field(walk, layout->generator_frame_object, REFERENCE_SLOT, "gi_frame");
+        return;
+    }
     remote_address frame = walk->object + layout->generator_frame;
-    signed char state = (signed char)walk->bytes[layout->generator_frame_state];
-    if (state < 1)
-        walk_interpreter_frame(walk->model, frame, state == FRAME_EXECUTING, walk->visitor);
+    int state = (signed char)walk->bytes[layout->generator_frame_state];
+    int executing = (int)layout->generator_executing_value;
+    if (state <= executing)
+        walk_interpreter_frame(walk->model, frame, state == executing, walk->visitor);
     else if (layout->generator_code == LAYOUT_NONE) /* the code stays alive with the generator */
-        visit(walk->visitor, model_word(walk->model, frame + layout->frame_code), REFERENCE_SLOT,
-              label_text("gi_code"));
+        visit(walk->visitor, model_frame_code(walk->model, frame), REFERENCE_SLOT, label_text("gi_code"));
 }
 
 void walk_traceback(const struct walk *walk) {

@@ -44,24 +44,40 @@ void walk_set(const struct walk *walk) {
     }
 }
 
+/* How many places the hash table has, and the bytes of its indices. */
+static bool read_table_size(const struct layout *layout, const unsigned char *head, uint64_t *size_out,
+                            uint64_t *index_bytes_out) {
+    enum { LOG2_SIZE_MAX = 40, LOG2_INDEX_BYTES_MAX = 43 };
+    if (layout->keys_size != LAYOUT_NONE) {
+        uint64_t size = word_at(head, layout->keys_size);
+        unsigned width = size <= 0xff ? 1 : size <= 0xffff ? 2 : size <= UINT32_MAX ? 4 : 8; /* DK_IXSIZE */
+        *size_out = size;
+        *index_bytes_out = size * width;
+        return size <= 1ull << LOG2_SIZE_MAX;
+    }
+    if (head[layout->keys_log2_size] > LOG2_SIZE_MAX || head[layout->keys_log2_index_bytes] > LOG2_INDEX_BYTES_MAX)
+        return false;
+    *size_out = 1ull << head[layout->keys_log2_size];
+    *index_bytes_out = 1ull << head[layout->keys_log2_index_bytes];
+    return true;
+}
+
 bool walk_dict_keys(const struct model *model, remote_address keys, struct dict_keys *out) {
     const struct layout *layout = model->layout;
     const unsigned char *head = keys ? image_view(model->image, keys, layout->keys_indices) : NULL;
-    if (!head)
+    uint64_t size, index_bytes;
+    if (!head || !read_table_size(layout, head, &size, &index_bytes))
         return false;
-    uint32_t log2_size = head[layout->keys_log2_size], log2_index_bytes = head[layout->keys_log2_index_bytes];
-    uint64_t count = word_at(head, layout->keys_entry_count);
-    out->kind = head[layout->keys_kind];
-    if (log2_size > 40 || log2_index_bytes > 43 || out->kind > 2 || count > 1ull << log2_size)
+    out->kind = layout->keys_kind == LAYOUT_NONE ? 0 : head[layout->keys_kind];
+    out->count = word_at(head, layout->keys_entry_count);
+    if (out->kind > 2 || out->count > size)
         return false;
     out->entry_size = out->kind == 0 ? 24 : 16;
-    out->count = count;
     out->refcount = word_at(head, 0);
-    uint64_t usable = (2ull << log2_size) / 3; /* USABLE_FRACTION */
-    uint64_t index_bytes = 1ull << log2_index_bytes;
-    out->size = layout->keys_indices + index_bytes + usable * out->entry_size;
+    out->usable = size * 2 / 3; /* USABLE_FRACTION */
+    out->size = layout->keys_indices + index_bytes + out->usable * out->entry_size;
     out->entries = image_view(model->image, keys + layout->keys_indices + index_bytes,
-                              count ? count * out->entry_size : 1);
+                              out->count ? out->count * out->entry_size : 1);
     return out->entries != NULL;
 }
 
@@ -185,9 +201,7 @@ void walk_lru_cache(const struct walk *walk) {
     walk_lru_ring(walk);
     walk_field(walk, LRU_CACHE_DICT, REFERENCE_SLOT, "cache");
     walk_field(walk, LRU_CACHE_FUNCTION, REFERENCE_SLOT, "__wrapped__");
-    walk_field(walk, LRU_CACHE_KEYWORD_MARK, REFERENCE_SLOT, NULL);
-    walk_field(walk, LRU_CACHE_LINK_TYPE, REFERENCE_SLOT, NULL);
-    walk_field(walk, LRU_CACHE_INFO_TYPE, REFERENCE_SLOT, NULL);
+    walk_words(walk, LRU_CACHE_OTHERS, walk->type->walked_size);
 }
 
 void walk_lru_link(const struct walk *walk) {

@@ -56,14 +56,20 @@ void walk_type(const struct walk *walk) {
 
 enum { MODULE_STATE_MAX = 1 << 16 };
 
+static uint64_t state_size(const struct walk *walk) {
+    const struct layout *layout = walk->layout;
+    if (layout->module_state_size != LAYOUT_NONE)
+        return word_at(walk->bytes, layout->module_state_size);
+    remote_address definition = word_at(walk->bytes, layout->module_definition);
+    return definition ? model_word(walk->model, definition + layout->definition_state_size) : 0;
+}
+
 /* The state of an extension module is a C structure of its own making: its words are scanned. */
 void walk_module(const struct walk *walk) {
     const struct layout *layout = walk->layout;
     walk_field(walk, layout->module_name, REFERENCE_SLOT, NULL);
-    remote_address definition = word_at(walk->bytes, layout->module_definition);
     remote_address state = word_at(walk->bytes, layout->module_state);
-    uint64_t size =
-        definition && state ? model_word(walk->model, definition + layout->definition_state_size) : 0;
+    uint64_t size = state ? state_size(walk) : 0;
     const void *words = size && size <= MODULE_STATE_MAX ? image_view(walk->model->image, state, size) : NULL;
     for (uint64_t offset = 0; words && offset + 8 <= size; offset += 8)
         visit(walk->visitor, word_at(words, offset), REFERENCE_SLOT, label_text("<C state>"));

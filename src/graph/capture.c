@@ -125,8 +125,7 @@ static void capture_object(struct capture *capture, uint32_t granule, remote_add
         capture->model->faults++;
         return;
     }
-    uint64_t refcount = model_word(capture->model, address);
-    object->refcount = refcount > UINT32_MAX ? UINT32_MAX : (uint32_t)refcount;
+    object->refcount = model_refcount(capture->model->layout, model_word(capture->model, address));
     object->size = model_size(capture->model, address, type);
     model_walk(capture->model, address, type, &capture->visitor.references);
 }

@@ -263,20 +263,6 @@ static struct span name_of_code(const struct model *model, remote_address code) 
     return place.name;
 }
 
-/* The code that a function, frame or generator runs; 0 for anything else. */
-static remote_address code_of(struct model *model, remote_address address, enum walker walker) {
-    const struct layout *layout = model->layout;
-    switch (walker) {
-    case WALK_CODE: return address;
-    case WALK_FUNCTION: return model_word(model, address + layout->function_code);
-    case WALK_GENERATOR: return model_word(model, address + layout->generator_frame + layout->frame_code);
-    case WALK_FRAME:
-        return model_word(model,
-                          model_word(model, address + layout->frame_object_frame) + layout->frame_code);
-    default: return 0;
-    }
-}
-
 static struct span node_name(void *context, node_id node, struct arena *arena) {
     struct captured *captured = context;
     struct model *model = captured->model;
@@ -295,7 +281,7 @@ static struct span node_name(void *context, node_id node, struct arena *arena) {
         return qualified(model_text(model, model_word(model, address + model->layout->function_module)),
                          model_text(model, model_word(model, address + model->layout->function_qualname)),
                          arena);
-    remote_address code = code_of(model, address, walker);
+    remote_address code = model_running_code(model, address, walker);
     return code ? name_of_code(model, code) : (struct span){0};
 }
 
@@ -313,10 +299,10 @@ static void node_facts(void *context, node_id node, struct node_facts *facts, st
     facts->length = model_length(model, address, type, &facts->bound);
     enum walker walker = model_type(model, type)->walker;
     struct code_place place = {0};
-    remote_address code = code_of(model, address, walker);
+    remote_address code = model_running_code(model, address, walker);
     if (walker == WALK_TRACEBACK) {
         remote_address frame = model_word(model, address + model->layout->traceback_frame);
-        code = code_of(model, frame, WALK_FRAME);
+        code = model_running_code(model, frame, WALK_FRAME);
     }
     if (code && model_code_place(model, code, &place)) {
         facts->file = place.file;

@@ -2,7 +2,8 @@
 #include "support/check.h"
 #include "support/python_world.h"
 
-static const uint32_t versions[] = {0x030b07f0, 0x030c01f0, 0x030d00f0};
+static const uint32_t versions[] = {0x030912f0, 0x030a0df0, 0x030b07f0, 0x030c01f0,
+                                    0x030d00f0, 0x030d12f0, 0x030e0af0, 0x030f02f0};
 #define EACH_VERSION(i) (size_t i = 0; i < sizeof versions / sizeof *versions; i++)
 
 TEST(a_list_refers_to_its_items_by_position) {
@@ -66,6 +67,10 @@ TEST(attribute_values_without_a_dict_are_found) {
         python_world_begin(&world, versions[i]);
         const struct layout *layout = world.layout;
         bool inline_values = layout->inline_values;
+        if (layout->managed_dict == LAYOUT_NONE && layout->managed_values_tagged == LAYOUT_NONE) {
+            python_world_end(&world); /* all instances have a dict there, if anything */
+            continue;
+        }
         uint64_t flags = TPFLAGS_HEAPTYPE | TPFLAGS_HAVE_GC | TPFLAGS_MANAGED_DICT | (inline_values ? TPFLAGS_INLINE_VALUES : 0);
         remote_address type = python_world_type(&world, "Session", OBJECT_HEAD, 0, flags, 0);
         python_world_attributes(&world, type, (const char *const[]){"user", "cart", NULL});
@@ -92,7 +97,7 @@ TEST(attribute_values_without_a_dict_are_found) {
 
 TEST(words_of_an_unknown_c_type_are_followed_when_they_are_objects) {
     struct python_world world;
-    python_world_begin(&world, versions[0]);
+    python_world_begin(&world, 0x030b07f0);
     remote_address type = python_world_type(&world, "kit.Box", 56, 0, 0, 0);
     python_world_set(&world, type + world.layout->type_weaklist_offset, 40);
     remote_address value = python_world_text(&world, "value"), box = python_world_object(&world, type, 56);
@@ -108,7 +113,7 @@ TEST(words_of_an_unknown_c_type_are_followed_when_they_are_objects) {
 
 TEST(a_weak_reference_holds_its_callback_only) {
     struct python_world world;
-    python_world_begin(&world, versions[1]);
+    python_world_begin(&world, 0x030c01f0);
     remote_address type = python_world_type(&world, "weakref.ReferenceType", 72, 0, TPFLAGS_HAVE_GC, 0);
     remote_address target = python_world_text(&world, "target"), callback = python_world_text(&world, "callback");
     remote_address reference = python_world_object(&world, type, 72);
@@ -122,7 +127,7 @@ TEST(a_weak_reference_holds_its_callback_only) {
 
 TEST(a_deque_is_followed_across_its_blocks_and_tells_its_bound) {
     struct python_world world;
-    python_world_begin(&world, versions[0]);
+    python_world_begin(&world, 0x030b07f0);
     remote_address type = python_world_type(&world, "collections.deque", 216, 0, TPFLAGS_HAVE_GC, 0);
     remote_address item = python_world_text(&world, "item"), deque = python_world_object(&world, type, 216);
     remote_address left = python_world_block(&world, 528), right = python_world_block(&world, 528);
@@ -167,7 +172,7 @@ TEST(absurd_sizes_are_faults_and_nothing_worse) {
 
 TEST(what_is_dead_or_no_object_has_no_type) {
     struct python_world world;
-    python_world_begin(&world, versions[2]);
+    python_world_begin(&world, 0x030d00f0);
     remote_address text = python_world_text(&world, "alive"), dead = python_world_text(&world, "dead");
     python_world_set(&world, dead + OBJECT_REFCOUNT, 0);
     python_world_freeze(&world);
@@ -183,9 +188,138 @@ TEST(what_is_dead_or_no_object_has_no_type) {
 TEST(rows_are_chosen_by_minor_version_and_nearest_patch) {
     CHECK_EQUAL(layout_find(0x030b02f0)->version, 0x030b02f0);
     CHECK_EQUAL(layout_find(0x030b09f0)->version, 0x030b07f0);
-    CHECK_EQUAL(layout_find(0x030d05f0)->version >> 16, 0x030d);
-    CHECK(layout_find(0x030800f0) == NULL);
-    CHECK(layout_find(0x030f00f0) == NULL);
+    CHECK_EQUAL(layout_find(0x030d05f0)->version, 0x030d00f0);
+    CHECK_EQUAL(layout_find(0x030d0cf0)->version, 0x030d12f0);
+    CHECK_EQUAL(layout_find(0x030900f0)->version, 0x030912f0);
+    CHECK(layout_find(0x030812f0) == NULL);
+    CHECK(layout_find(0x031000f0) == NULL);
+}
+
+/* Each row's minor version is named in messages, and nothing else is. */
+TEST(the_supported_versions_are_those_of_the_rows) {
+    size_t count;
+    const struct layout *rows = layout_rows(&count);
+    char expected[256] = "";
+    uint32_t last = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (rows[i].version >> 16 == last)
+            continue;
+        last = rows[i].version >> 16;
+        size_t length = strlen(expected);
+        snprintf(expected + length, sizeof expected - length, "%s%u.%u", length ? ", " : "", last >> 8, last & 0xff);
+    }
+    CHECK_TEXT(layout_supported_versions(), expected);
+}
+
+TEST(no_field_of_a_row_was_forgotten) {
+    size_t count;
+    const struct layout *rows = layout_rows(&count);
+    for (size_t i = 0; i < count; i++) {
+        /* a field that is absent must be LAYOUT_NONE; 0 is an offset */
+        CHECK(rows[i].runtime_size > 400);
+        CHECK(rows[i].interpreter_gc > 0);
+        CHECK(rows[i].object_refcount_size == 4 || rows[i].object_refcount_size == 8);
+        CHECK((rows[i].keys_size == LAYOUT_NONE) == (rows[i].keys_kind != LAYOUT_NONE));
+        CHECK((rows[i].frame_object_frame == LAYOUT_NONE) == (rows[i].frame_owner == LAYOUT_NONE));
+        CHECK((rows[i].frame_object_frame == LAYOUT_NONE) == (rows[i].generator_frame == LAYOUT_NONE));
+    }
+}
+
+enum { FRAME_LOCALS = 2, FRAME_STACK = 1 };
+
+/* A code object with two local variables, `request` and `answer`. */
+static remote_address make_code(struct python_world *world) {
+    const struct layout *layout = world->layout;
+    remote_address tuple_type = python_world_type(world, "tuple", 24, 8, TPFLAGS_HAVE_GC | TPFLAGS_TUPLE_SUBCLASS, 0);
+    remote_address names = python_world_object(world, tuple_type, layout->tuple_items + FRAME_LOCALS * 8);
+    python_world_set(world, names + OBJECT_SIZE, FRAME_LOCALS);
+    python_world_set(world, names + layout->tuple_items, python_world_text(world, "request"));
+    python_world_set(world, names + layout->tuple_items + 8, python_world_text(world, "answer"));
+    remote_address code_type = python_world_type(world, "code", layout->code_bytes, 2, 0, 0);
+    remote_address code = python_world_object(world, code_type, layout->code_bytes + 16);
+    if (layout->code_locals_count != LAYOUT_NONE)
+        python_world_set(world, code + (layout->code_locals_count & ~7u),
+                         (uint64_t)FRAME_LOCALS << (layout->code_locals_count & 7) * 8);
+    python_world_set(world, code + layout->code_local_names, names);
+    return code;
+}
+
+/* Marks the one word on the stack of a frame as in use, by whichever field tells it. */
+static void set_stack_depth(struct python_world *world, remote_address frame) {
+    const struct layout *layout = world->layout;
+    remote_address stack = frame + layout->frame_localsplus + FRAME_LOCALS * 8;
+    if (layout->frame_value_stack != LAYOUT_NONE)
+        python_world_set(world, frame + layout->frame_value_stack, stack);
+    if (layout->frame_stack_pointer != LAYOUT_NONE)
+        python_world_set(world, frame + layout->frame_stack_pointer, stack + FRAME_STACK * 8);
+    if (layout->frame_stack_depth != LAYOUT_NONE)
+        python_world_set(world, frame + layout->frame_stack_depth, FRAME_STACK);
+    if (layout->frame_stacktop != LAYOUT_NONE)
+        python_world_set(world, frame + layout->frame_stacktop, FRAME_LOCALS + FRAME_STACK);
+    if (layout->frame_executing_value == 0) /* 0 means running there */
+        python_world_set(world, frame + (layout->frame_executing & ~7u), 1ull << (layout->frame_executing & 7) * 8);
+}
+
+TEST(a_frame_object_that_ended_holds_its_locals_and_its_stack) {
+    for EACH_VERSION (i) {
+        struct python_world world;
+        python_world_begin(&world, versions[i]);
+        const struct layout *layout = world.layout;
+        remote_address code = make_code(&world);
+        remote_address type = python_world_type(&world, "frame", layout->frame_object_size, 8, TPFLAGS_HAVE_GC, 0);
+        remote_address object = python_world_object(&world, type, layout->frame_object_size + 256), frame = object;
+        if (layout->frame_object_frame != LAYOUT_NONE) {
+            frame = object + layout->frame_object_data;
+            python_world_set(&world, object + layout->frame_object_frame, frame);
+        }
+        remote_address request = python_world_text(&world, "a request"), answer = python_world_text(&world, "an answer");
+        remote_address temporary = python_world_text(&world, "a temporary"), stale = python_world_text(&world, "stale");
+        python_world_set(&world, frame + layout->frame_code, code);
+        set_stack_depth(&world, frame);
+        python_world_set(&world, frame + layout->frame_localsplus, request);
+        python_world_set(&world, frame + layout->frame_localsplus + 8, answer);
+        python_world_set(&world, frame + layout->frame_localsplus + 16, temporary);
+        python_world_set(&world, frame + layout->frame_localsplus + 24, stale);
+        python_world_freeze(&world);
+        CHECK_EQUAL(python_world_walk(&world, object), 4);
+        CHECK(python_world_found(&world, code, REFERENCE_SLOT, "f_code"));
+        CHECK(python_world_found(&world, request, REFERENCE_LOCAL, "request"));
+        CHECK(python_world_found(&world, answer, REFERENCE_LOCAL, "answer"));
+        CHECK(python_world_found(&world, temporary, REFERENCE_LOCAL, ""));
+        CHECK(!python_world_found(&world, stale, REFERENCE_LOCAL, NULL));
+        python_world_end(&world);
+    }
+}
+
+TEST(borrowed_words_and_integers_of_a_frame_are_no_references) {
+    struct python_world world;
+    python_world_begin(&world, 0x030e0af0);
+    const struct layout *layout = world.layout;
+    remote_address code = make_code(&world);
+    remote_address type = python_world_type(&world, "frame", layout->frame_object_size, 8, TPFLAGS_HAVE_GC, 0);
+    remote_address object = python_world_object(&world, type, layout->frame_object_size + 256);
+    remote_address frame = object + layout->frame_object_data;
+    remote_address lent = python_world_text(&world, "lent"), immortal = python_world_text(&world, "immortal");
+    python_world_set(&world, immortal, 3ull << 30);
+    python_world_set(&world, object + layout->frame_object_frame, frame);
+    python_world_set(&world, frame + layout->frame_code, code | 1);
+    set_stack_depth(&world, frame);
+    python_world_set(&world, frame + layout->frame_localsplus, lent | 1);
+    python_world_set(&world, frame + layout->frame_localsplus + 8, immortal | 1);
+    python_world_set(&world, frame + layout->frame_localsplus + 16, lent | 3);
+    python_world_freeze(&world);
+    CHECK_EQUAL(python_world_walk(&world, object), 1);
+    CHECK(python_world_found(&world, immortal, REFERENCE_LOCAL, "answer"));
+    python_world_end(&world);
+}
+
+TEST(flags_above_a_count_are_no_part_of_it) {
+    const struct layout *wide = layout_find(0x030d00f0), *narrow = layout_find(0x030e0af0);
+    CHECK_EQUAL(model_refcount(narrow, 7 | 5ull << 48), 7);
+    CHECK_EQUAL(model_refcount(narrow, 0x7fff12345678), 0); /* a pointer, in a block that is free */
+    CHECK_EQUAL(model_refcount(wide, 7), 7);
+    CHECK_EQUAL(model_refcount(wide, 0x7fff12345678), 0);
+    CHECK_EQUAL(model_refcount(wide, 1ull << 33), UINT32_MAX);
 }
 
 TEST_MAIN(RUN(a_list_refers_to_its_items_by_position); RUN(a_dict_names_its_values_by_their_keys);
@@ -193,4 +327,7 @@ TEST_MAIN(RUN(a_list_refers_to_its_items_by_position); RUN(a_dict_names_its_valu
           RUN(words_of_an_unknown_c_type_are_followed_when_they_are_objects);
           RUN(a_weak_reference_holds_its_callback_only); RUN(a_deque_is_followed_across_its_blocks_and_tells_its_bound);
           RUN(absurd_sizes_are_faults_and_nothing_worse); RUN(what_is_dead_or_no_object_has_no_type);
-          RUN(rows_are_chosen_by_minor_version_and_nearest_patch);)
+          RUN(rows_are_chosen_by_minor_version_and_nearest_patch);
+          RUN(the_supported_versions_are_those_of_the_rows); RUN(no_field_of_a_row_was_forgotten);
+          RUN(a_frame_object_that_ended_holds_its_locals_and_its_stack);
+          RUN(borrowed_words_and_integers_of_a_frame_are_no_references); RUN(flags_above_a_count_are_no_part_of_it);)

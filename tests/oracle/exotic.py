@@ -29,6 +29,7 @@ import struct
 import tempfile
 import threading
 import types
+import typing
 import uuid
 import weakref
 import xml.etree.ElementTree
@@ -343,7 +344,7 @@ def iterators(held):
             itertools.chain([[1]], [[2]]), itertools.count([1][0], 2), itertools.count(2.5), itertools.repeat([1], 5),
             itertools.islice(iter([[1]] * 5), 3), itertools.starmap(max, [(1, 2)]), itertools.takewhile(bool, [[1]]),
             itertools.dropwhile(bool, [[1]]), itertools.compress([[1]], [1]), itertools.zip_longest([[1]], [], fillvalue=[0]),
-            itertools.filterfalse(None, [[1]]), itertools.pairwise([[1], [2]]), itertools.combinations_with_replacement([[1]], 1),
+            itertools.filterfalse(None, [[1]]), getattr(itertools, "pairwise", iter)([[1], [2]]), itertools.combinations_with_replacement([[1]], 1),
             collections.deque([[1]]).__iter__(), reversed(collections.deque([[1]])), iter(collections.OrderedDict(a=[1])),
             re.finditer("a", "banana"), iter(memoryview(b"ab")), iter(array.array("i", [1, 2]))]
 
@@ -391,7 +392,7 @@ def values():
             2**10, 2**40, 2**200, -(2**70), 1.5, 2j, "latin \xe9", "greek \u03b1" * 5, "astral \U0001F600", "plain" * 100, b"bytes" * 20,
             IntChild(2**80), IntChild(7), StrChild("child"), BytesChild(b"child"), FloatChild(1.5), TupleChild([1, [2]]), True, None, ...,
             NotImplemented, Colour.RED, Permission.READ | Permission.WRITE, Point([1], [2]), Order(1, [[2]]), Price(5), random.Random(1),
-            string.Template("$a"), string.Formatter(), list[int], dict[str, list[int]], int | None, Generic[int]]
+            string.Template("$a"), string.Formatter(), list[int], dict[str, list[int]], typing.Optional[int], Generic[int]]
 
 
 def concurrency(held):

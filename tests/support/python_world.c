@@ -71,12 +71,18 @@ remote_address python_world_text(struct python_world *world, const char *text) {
 remote_address python_world_keys(struct python_world *world, int kind, size_t count, const remote_address (*entries)[2]) {
     const struct layout *layout = world->layout;
     enum { LOG2_SIZE = 5 };
+    if (layout->keys_kind == LAYOUT_NONE) /* all tables have general entries there */
+        kind = 0;
     uint64_t entry_size = kind == 0 ? 24 : 16;
     remote_address keys = python_world_block(world, layout->keys_indices + (1 << LOG2_SIZE) + count * entry_size);
     python_world_set(world, keys, 1);
-    set_byte(world, keys + layout->keys_log2_size, LOG2_SIZE);
-    set_byte(world, keys + layout->keys_log2_index_bytes, LOG2_SIZE);
-    set_byte(world, keys + layout->keys_kind, (unsigned)kind);
+    if (layout->keys_size != LAYOUT_NONE) {
+        python_world_set(world, keys + layout->keys_size, 1 << LOG2_SIZE);
+    } else {
+        set_byte(world, keys + layout->keys_log2_size, LOG2_SIZE);
+        set_byte(world, keys + layout->keys_log2_index_bytes, LOG2_SIZE);
+        set_byte(world, keys + layout->keys_kind, (unsigned)kind);
+    }
     python_world_set(world, keys + layout->keys_entry_count, count);
     remote_address entry = keys + layout->keys_indices + (1 << LOG2_SIZE);
     for (size_t i = 0; i < count; i++, entry += entry_size) {
