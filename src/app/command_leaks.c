@@ -65,10 +65,10 @@ static struct error *run(const struct choices *choices, int *status_out) {
 const struct command command_leaks = {
     .name = "leaks",
     .summary = "what grows in a process, who holds it, how fast (the main job)",
-    .operands = "PID | FILE.caulk ...",
+    .operands = "PID | FILE.caulk ... | CORE",
     .details = "Takes several snapshots of a running Python process and says what leaks. The process is stopped\n"
                "for milliseconds each time and is otherwise untouched. Snapshot files taken earlier are compared\n"
-               "in the order given; one file alone shows what is held, not what grows. Ctrl-C: the verdict so far.\n"
+               "in the order given; one file or core alone shows what is held, not what grows. Ctrl-C: the verdict so far.\n"
                "Exit status: 0 no leak, 1 a leak was found, 2 inconclusive.",
     .examples = "  caulk leaks 4121\n"
                 "  caulk leaks 4121 --seconds 120 --json verdict.json\n"

@@ -1,6 +1,7 @@
 /* caulk snapshot: one heap, kept in a file. */
 #include "app/command.h"
 #include "app/tables.h"
+#include "memory/core.h"
 
 static const struct option_rule options[] = {
     {"output", 'o', OPTION_TEXT, COMMAND_OPTION(output), "FILE", "the snapshot file (PID.caulk)", 0, 0},
@@ -29,8 +30,9 @@ static struct error *run(const struct choices *choices, int *status_out) {
     struct target target;
     struct heap *heap;
     TRY(target_from_word(choices->operands[0], choices->pause, &target));
-    if (!target.pid && heap_file_recognise(target.path))
-        return error_create(STATUS_USAGE, "snapshot: %s is a snapshot already", choices->operands[0]);
+    if (!target.pid && !core_recognise(target.path))
+        return error_create(STATUS_USAGE, "snapshot: %s is not the number of a process, nor a core file",
+                            choices->operands[0]);
     TRY(target_open(&target, &heap));
     target_print_remarks(&target);
     const char *path = choices->output;
@@ -46,13 +48,14 @@ static struct error *run(const struct choices *choices, int *status_out) {
 
 const struct command command_snapshot = {
     .name = "snapshot",
-    .summary = "keep the heap of a process in a file",
-    .operands = "PID",
+    .summary = "keep the heap of a process or a core in a file",
+    .operands = "PID | CORE",
     .details = "Writes the objects of a running Python process to a .caulk file: their types, sizes, references and\n"
                "the names of attributes and keys, never their contents. The process is stopped for milliseconds.\n"
                "With --json and no -o only the totals are written.",
     .examples = "  caulk snapshot 4121 -o monday.caulk\n"
-                "  caulk snapshot 4121 --json -\n",
+                "  caulk snapshot 4121 --json -\n"
+                "  caulk snapshot core.4121 -o crash.caulk\n",
     .options = options,
     .operands_least = 1,
     .operands_most = 1,

@@ -112,7 +112,7 @@ static struct error *run(const struct choices *choices, int *status_out) {
 const struct command command_top = {
     .name = "top",
     .summary = "what is in a heap, by type and by holder",
-    .operands = "PID | FILE.caulk",
+    .operands = "PID | FILE.caulk | CORE",
     .details = "Two tables: how many objects of each type there are and what they retain, and which objects hold\n"
                "most, by the path that leads to them. Retained is what would go away with the object; an object\n"
                "that two others share is retained by neither.",

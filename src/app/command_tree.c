@@ -196,7 +196,7 @@ static struct error *run(const struct choices *choices, int *status_out) {
 const struct command command_tree = {
     .name = "tree",
     .summary = "who retains what: the dominator tree",
-    .operands = "PID | FILE.caulk",
+    .operands = "PID | FILE.caulk | CORE",
     .details = "Each row retains the rows below it: they would go away with it. Siblings of one type are folded\n"
                "into one row.",
     .examples = "  caulk tree 4121\n"

@@ -200,7 +200,7 @@ static struct error *run(const struct choices *choices, int *status_out) {
 const struct command command_why = {
     .name = "why",
     .summary = "who holds the objects of a type, at an address, with a name",
-    .operands = "PID|FILE.caulk TYPE|ADDRESS|NAME",
+    .operands = "PID|FILE.caulk|CORE TYPE|ADDRESS|NAME",
     .details = "Shows the best path from a root to the matching objects that retain most. A type is written with or\n"
                "without its module; a name is a module, function, thread or dotted path (shop.sessions.STORE).",
     .examples = "  caulk why 4121 shop.sessions.Session\n"
