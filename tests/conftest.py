@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "sup
 import pythons  # noqa: E402
 import target as targets  # noqa: E402
 
-BUILD = os.environ.get("CAULK_BUILD", os.path.join(pythons.ROOT, "build"))
+BUILD = os.environ.get("CAULK_BUILD") or os.path.dirname(os.environ.get("CAULK", "")) or os.path.join(pythons.ROOT, "build")
 
 
 @pytest.fixture(scope="session")
