@@ -186,10 +186,13 @@ static void choose_walker(struct model *model, struct type_model *made) {
 }
 
 /* A few static types of older versions have instances though PyType_Ready was never called for them
- * (Objects/memoryobject.c: _PyMemoryIter_Type). */
+ * (Objects/memoryobject.c: _PyMemoryIter_Type, Modules/_functoolsmodule.c: lru_list_elem_type). */
 static bool is_in_use(const struct model *model, const void *type) {
-    uint64_t flags = word_at(type, model->layout->type_flags);
-    return flags & TPFLAGS_READY || (flags & TPFLAGS_HAVE_GC && word_at(type, model->layout->type_traverse));
+    if (word_at(type, model->layout->type_flags) & TPFLAGS_READY)
+        return true;
+    remote_address dealloc = word_at(type, model->layout->type_dealloc);
+    const struct memory_segment *code = dealloc ? memory_find_segment(&model->image->memory, dealloc) : NULL;
+    return code && code->flags & SEGMENT_EXECUTE;
 }
 
 static bool is_plausible_type(const struct model *model, const void *type) {

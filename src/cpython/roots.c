@@ -311,8 +311,6 @@ void roots_visit(struct model *model, struct root_visitor *visitor) {
 static uint64_t skip_at(struct model *model, remote_address address, uint64_t word, uint64_t next) {
     if (address == model->process.runtime)
         return model->layout->runtime_size;
-    if (address == model->type_cache_begin)
-        return model->type_cache_end - address;
     bool head = model_refcount(model->layout, word) && next && !(next & 7);
     uint32_t type = head ? model_find_type(model, next) : MODEL_NOT_A_TYPE;
     return type == MODEL_NOT_A_TYPE ? 0 : model_static_size(model, address, type);
@@ -323,6 +321,10 @@ static void scan_static_data(struct model *model, remote_address begin, remote_a
     enum { PAGE = 1 << IMAGE_PAGE_BITS };
     remote_address address = begin;
     while (address + 16 <= end) {
+        if (address >= model->type_cache_begin && address < model->type_cache_end) {
+            address = model->type_cache_end; /* told by visit_type_cache */
+            continue;
+        }
         const unsigned char *page = image_view(model->image, address & ~(PAGE - 1ull), PAGE);
         if (!page) {
             address = (address | (PAGE - 1ull)) + 1;
