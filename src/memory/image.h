@@ -2,8 +2,8 @@
  *
  * Pages lie in one reserved address range of ours, in the order of their addresses in the target; small
  * holes between present pages of one segment are kept as zeros (an anonymous page that was never touched
- * *is* zero), so that an object that spans pages is contiguous. Read-only file pages are mapped from the
- * file instead of copied. The distance of a byte from the range's begin is its `offset`: dense enough to
+ * *is* zero), so that an object that spans pages is contiguous. File pages are copied too: a file that
+ * shrank under a mapping of ours would end us. The distance of a byte from the range's begin is its `offset`: dense enough to
  * index bitmaps by it. */
 #ifndef CAULK_MEMORY_IMAGE_H
 #define CAULK_MEMORY_IMAGE_H
@@ -22,7 +22,7 @@ struct image {
     struct memory memory;      /* first: an image is a memory */
     const unsigned char *base; /* of the reserved range */
     uint64_t length;           /* bytes of the range that are used, holes included */
-    uint64_t copied;           /* bytes that were really copied or mapped */
+    uint64_t copied;           /* bytes that were really copied */
     /* top[address >> 30] is NULL or a leaf; leaf[page in the GiB] is 1 + the page's number in the range, or
      * 0 where the image has nothing. */
     uint32_t **top;
