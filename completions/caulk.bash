@@ -1,7 +1,7 @@
 # Completion of caulk for bash.
 _caulk() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="leaks snapshot top tree why diff"
+    local commands="leaks snapshot top tree why diff doctor"
     if ((COMP_CWORD == 1)); then
         COMPREPLY=($(compgen -W "$commands --help --version" -- "$word"))
         return
@@ -12,7 +12,8 @@ _caulk() {
     --seconds | --snapshots | --limit | --depth | -s | -n | -l | -d) return ;;
     esac
     if [[ $word == -* ]]; then
-        local options="--json --pause --help"
+        local options="--json --help"
+        [[ ${COMP_WORDS[1]} == doctor ]] || options+=" --pause"
         case ${COMP_WORDS[1]} in
         leaks) options+=" --seconds --snapshots" ;;
         snapshot) options+=" --output --values" ;;

@@ -1,5 +1,5 @@
 # Completion of caulk for fish.
-set -l commands leaks snapshot top tree why diff
+set -l commands leaks snapshot top tree why diff doctor
 complete -c caulk -f
 complete -c caulk -n "not __fish_seen_subcommand_from $commands" -a leaks -d "what grows, who holds it, how fast"
 complete -c caulk -n "not __fish_seen_subcommand_from $commands" -a snapshot -d "keep the heap of a process in a file"
@@ -7,10 +7,11 @@ complete -c caulk -n "not __fish_seen_subcommand_from $commands" -a top -d "what
 complete -c caulk -n "not __fish_seen_subcommand_from $commands" -a tree -d "who retains what"
 complete -c caulk -n "not __fish_seen_subcommand_from $commands" -a why -d "who holds it"
 complete -c caulk -n "not __fish_seen_subcommand_from $commands" -a diff -d "what changed"
+complete -c caulk -n "not __fish_seen_subcommand_from $commands" -a doctor -d "what caulk can do with a process"
 complete -c caulk -n "not __fish_seen_subcommand_from $commands" -l version -d "the version"
 complete -c caulk -s h -l help -d "help"
 complete -c caulk -n "__fish_seen_subcommand_from $commands" -l json -r -F -d "write JSON"
-complete -c caulk -n "__fish_seen_subcommand_from $commands" -l pause -d "copy while stopped"
+complete -c caulk -n "__fish_seen_subcommand_from leaks snapshot top tree why diff" -l pause -d "copy while stopped"
 complete -c caulk -n "__fish_seen_subcommand_from $commands" -a "(__fish_complete_pids) (__fish_complete_suffix .caulk)"
 complete -c caulk -n "__fish_seen_subcommand_from leaks" -s s -l seconds -x -d "window"
 complete -c caulk -n "__fish_seen_subcommand_from leaks" -s n -l snapshots -x -d "how many"

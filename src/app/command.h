@@ -48,7 +48,8 @@ struct command {
     struct error *(*run)(const struct choices *choices, int *status_out);
 };
 
-extern const struct command command_leaks, command_snapshot, command_top, command_tree, command_why, command_diff;
+extern const struct command command_leaks, command_snapshot, command_top, command_tree, command_why, command_diff,
+    command_doctor;
 
 #define COMMAND_OPTION(field) offsetof(struct choices, field)
 
