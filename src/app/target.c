@@ -57,7 +57,8 @@ static struct error *freeze_target(const struct target *target, const struct mem
 }
 
 static void fill_facts(struct heap_facts *facts, const struct live_identity *identity,
-                       const struct live_resident *resident, const struct freeze_statistics *statistics) {
+                       const struct live_resident *resident, const struct live_schedule *schedule,
+                       const struct freeze_statistics *statistics) {
     facts->pid = identity->pid;
     memcpy(facts->executable, identity->executable, sizeof facts->executable);
     memcpy(facts->command, identity->command, sizeof facts->command);
@@ -70,6 +71,8 @@ static void fill_facts(struct heap_facts *facts, const struct live_identity *ide
     facts->shared = resident->shared;
     facts->stacks = resident->stacks;
     facts->swapped = resident->swapped;
+    facts->running = schedule->running;
+    facts->waiting = schedule->waiting;
 }
 
 static struct error *check_identity(struct target *target, const struct live_identity *identity) {
@@ -83,6 +86,7 @@ static struct error *check_identity(struct target *target, const struct live_ide
 static struct error *open_process(struct target *target, struct heap **out) {
     struct live_identity identity;
     struct live_resident resident = {0};
+    struct live_schedule schedule = {0};
     struct memory *memory;
     TRY(live_open(target->pid, &memory));
     struct image *image = NULL;
@@ -94,11 +98,12 @@ static struct error *open_process(struct target *target, struct heap **out) {
         error_discard(live_resident(target->pid, &resident)); /* the split of RSS is then left out */
     if (!error)
         error = freeze_target(target, memory, &image, &statistics);
+    live_schedule(target->pid, &schedule); /* as near to the picture as can be; all zeros if unknown */
     memory_close(memory);
     if (error)
         return error;
     TRY(capture_heap(image, out));
-    fill_facts(&(*out)->facts, &identity, &resident, &statistics);
+    fill_facts(&(*out)->facts, &identity, &resident, &schedule, &statistics);
     return NULL;
 }
 
@@ -106,6 +111,7 @@ static struct error *open_process(struct target *target, struct heap **out) {
 static struct error *explain_core(const struct target *target, const struct core_facts *facts, struct error *error) {
     struct error *explained;
     uint32_t lost = facts->files_missing + facts->files_different;
+    core_make_printable(error->message);
     if (facts->bytes_missing)
         explained = error_create(STATUS_BAD_FILE,
                                  "%s is truncated: %.1f of %.1f MiB of memory are missing, among them %s; get a whole "

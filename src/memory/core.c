@@ -89,6 +89,12 @@ static struct error *fill_image(struct core *core) {
     return NULL;
 }
 
+void core_make_printable(char *text) {
+    for (; *text; text++)
+        if (*text < ' ' || *text > '~')
+            *text = '?';
+}
+
 static char *new_remark(struct core *core) {
     size_t last = CORE_REMARKS_MOST - 1;
     return core->facts->remarks[core->facts->remark_count < last ? core->facts->remark_count++ : last];
@@ -114,7 +120,7 @@ static void remark_files(struct core *core, enum core_file_state state, uint32_t
     if (!count)
         return;
     char *remark = new_remark(core);
-    int length = snprintf(remark, CORE_REMARK_BYTES, "%u of the programs and libraries %s: ", count, what);
+    int length = snprintf(remark, CORE_REMARK_BYTES, "%s, %u: ", what, count);
     uint32_t named = 0;
     for (size_t i = 0; i < core->file_count && named < NAMES_MOST; i++)
         if (core->files[i].state == state)
@@ -122,14 +128,15 @@ static void remark_files(struct core *core, enum core_file_state state, uint32_t
                                core->files[i].path);
     if (count > named)
         snprintf(remark + length, CORE_REMARK_BYTES - (size_t)length, ", ...");
+    core_make_printable(remark);
 }
 
 static void add_remarks(struct core *core) {
     const struct core_facts *facts = core->facts;
     remark_truncation(core);
     remark_files(core, CORE_FILE_DIFFERENT, facts->files_different,
-                 "are not those that the process ran (the build-id differs)");
-    remark_files(core, CORE_FILE_MISSING, facts->files_missing, "that the process ran are not on this machine");
+                 "files here that are not what the process ran (the build-id differs)");
+    remark_files(core, CORE_FILE_MISSING, facts->files_missing, "programs and libraries of the process that are missing here");
 }
 
 static struct error *open_core(struct core *core) {
@@ -140,6 +147,7 @@ static struct error *open_core(struct core *core) {
     TRY(fill_image(core));
     core_find_command(core);
     add_remarks(core);
+    core_make_printable(core->facts->lost_file);
     return NULL;
 }
 

@@ -32,6 +32,9 @@ bool core_recognise(const char *path);
  * (STATUS_NO_TARGET), not a core, or one of another architecture (STATUS_BAD_FILE). */
 struct error *core_open(const char *path, struct image **out, struct core_facts *facts_out);
 
+/* Paths in a core are any bytes: those that are no printable ASCII become question marks. */
+void core_make_printable(char *text);
+
 struct error *image_from_core(const char *path, struct image **out);
 
 #endif
