@@ -49,6 +49,9 @@ static double rise_of(const struct growth_work *work, const double *values) {
 static struct series_trend judge(const struct growth_work *work, const double *values, double noise) {
     struct series_trend trend;
     series_judge(&(struct series){work->time, values, work->count}, noise, &trend);
+    struct series_trend steady;
+    series_judge(&(struct series){work->effort, values, work->count}, noise, &steady);
+    trend.verdict = steady.verdict;
     return trend;
 }
 
@@ -219,8 +222,12 @@ void growth_compute(const struct observation *observations, size_t count, uint64
     *out = (struct growth){0};
     work.least_bytes = least_bytes ? (double)least_bytes : 1;
     work.time = arena_new(&work.scratch, double, count);
-    for (size_t i = 0; i < count; i++)
+    work.effort = arena_new(&work.scratch, double, count);
+    bool known = count && observations[count - 1].work > 0;
+    for (size_t i = 0; i < count; i++) {
         work.time[i] = observations[i].time;
+        work.effort[i] = known ? observations[i].work : observations[i].time;
+    }
     judge_totals(&work, out);
     if (count >= 2 && observations[count - 1].tree.count)
         compare(&work, out);

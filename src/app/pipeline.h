@@ -11,6 +11,7 @@ struct history {
     struct observation *observations;
     double *pause_ms;
     double first_taken_at;
+    double last_running, last_waiting;
     size_t count;
 };
 

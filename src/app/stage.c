@@ -1,6 +1,8 @@
 /* One snapshot and what is computed of it, and what is kept of it when it goes. */
 #include "app/pipeline.h"
 
+#include <math.h>
+
 void stage_open(struct stage *stage, struct heap *heap) {
     *stage = (struct stage){.heap = heap};
     reach_compute(&heap->graph, &stage->arena, &stage->reach);
@@ -61,6 +63,16 @@ static void fill_totals(const struct stage *stage, struct observation *out) {
     add_permanent(stage, out);
 }
 
+/* Seconds since the observation before in which the target could work: a program that is stopped, or stands in the
+ * queue for a processor, neither works nor leaks. */
+static double time_to_work(const struct history *history, const struct heap_facts *facts, double elapsed) {
+    double running = facts->running - history->last_running, waiting = facts->waiting - history->last_waiting;
+    double lost = facts->pause_ms / 1000;
+    if (running > 0 && waiting > 0) /* threads may wait side by side */
+        lost += fmin(waiting, elapsed * waiting / (running + waiting));
+    return fmax(elapsed - lost, elapsed / 10);
+}
+
 void history_add(struct history *history, const struct stage *stage, size_t capacity) {
     const struct heap_facts *facts = &stage->heap->facts;
     if (!history->observations) {
@@ -70,6 +82,12 @@ void history_add(struct history *history, const struct stage *stage, size_t capa
     }
     struct observation *observation = &history->observations[history->count];
     observation->time = facts->taken_at - history->first_taken_at;
+    if (history->count > 0) {
+        const struct observation *before = &history->observations[history->count - 1];
+        observation->work = before->work + time_to_work(history, facts, observation->time - before->time);
+    }
+    history->last_running = facts->running;
+    history->last_waiting = facts->waiting;
     fill_totals(stage, observation);
     path_tree_build(&stage->heap->graph, &stage->reach, &stage->paths, false, &history->arena, &observation->tree);
     history->pause_ms[history->count++] = facts->pause_ms;

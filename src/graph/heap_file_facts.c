@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-enum { NUMBER_COUNT = 20 };
+enum { NUMBER_COUNT = 22 };
 
 /* In the order of the file; `double` travels as its bits. */
 static void numbers_from_facts(const struct heap_facts *facts, uint64_t numbers[NUMBER_COUNT]) {
@@ -12,12 +12,14 @@ static void numbers_from_facts(const struct heap_facts *facts, uint64_t numbers[
         facts->gc_threshold[0], facts->gc_threshold[1], facts->gc_threshold[2],
         facts->gc_collections[0], facts->gc_collections[1], facts->gc_collections[2],
         facts->rss, facts->anonymous, facts->file, facts->shared, facts->stacks, facts->swapped,
-        facts->faults, facts->image_bytes,
+        facts->faults, facts->image_bytes, 0, 0,
     };
     memcpy(numbers, plain, sizeof plain);
     memcpy(&numbers[1], &facts->taken_at, 8);
     memcpy(&numbers[2], &facts->pause_ms, 8);
     memcpy(&numbers[3], &facts->copy_ms, 8);
+    memcpy(&numbers[20], &facts->running, 8);
+    memcpy(&numbers[21], &facts->waiting, 8);
 }
 
 static double finite_or_zero(uint64_t bits) {
@@ -31,6 +33,8 @@ static void facts_from_numbers(const uint64_t numbers[NUMBER_COUNT], struct heap
     facts->taken_at = finite_or_zero(numbers[1]);
     facts->pause_ms = finite_or_zero(numbers[2]);
     facts->copy_ms = finite_or_zero(numbers[3]);
+    facts->running = finite_or_zero(numbers[20]);
+    facts->waiting = finite_or_zero(numbers[21]);
     facts->gc_objects = numbers[4];
     facts->gc_enabled = numbers[5] != 0;
     for (int i = 0; i < 3; i++) {

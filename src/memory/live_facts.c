@@ -152,3 +152,29 @@ struct error *live_resident(int pid, struct live_resident *out) {
         return error_create(STATUS_NO_TARGET, "process %d has no memory: it has ended", pid);
     return NULL;
 }
+
+/* /proc/PID/task/TID/schedstat: nanoseconds on a processor, nanoseconds in the run queue, time slices. */
+static bool add_schedule(const char *tasks, const char *name, struct live_schedule *out) {
+    char path[512], text[256];
+    unsigned long long running, waiting;
+    snprintf(path, sizeof path, "%s/%s/schedstat", tasks, name);
+    if (proc_read(path, sizeof text, text) <= 0 || sscanf(text, "%llu %llu", &running, &waiting) != 2)
+        return false;
+    out->running += (double)running / 1e9;
+    out->waiting += (double)waiting / 1e9;
+    return true;
+}
+
+bool live_schedule(int pid, struct live_schedule *out) {
+    char path[64];
+    *out = (struct live_schedule){0};
+    snprintf(path, sizeof path, "/proc/%d/task", pid);
+    DIR *tasks = opendir(path);
+    bool known = false;
+    for (struct dirent *task; tasks && (task = readdir(tasks));)
+        if (task->d_name[0] != '.')
+            known |= add_schedule(path, task->d_name, out);
+    if (tasks)
+        closedir(tasks);
+    return known;
+}

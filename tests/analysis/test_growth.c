@@ -361,6 +361,26 @@ TEST(a_tree_is_held_by_its_top) {
     CHECK(span_is(world->growth.holders[0].types[0].name, "Node") && world->growth.holders[0].types[0].count == 42);
 }
 
+static void draw_slower_and_slower(int step, struct text *out) {
+    static const int entries[] = {0, 40, 80, 120, 135, 150, 165, 180};
+    module(out);
+    text_add(out, "ns -['STORE']-> store(dict):100\n");
+    items(out, "store", "entry", 100 + entries[step], 100);
+}
+
+/* A third of the speed in the second half: a warm-up, unless the program had only a third of the processor. */
+TEST(a_program_that_starves_leaks_as_fast_as_it_works) {
+    struct world *world = watch(draw_slower_and_slower);
+    CHECK_TEXT(leaks(world), "");
+    CHECK_TEXT(settled(world), "shop.STORE");
+    static const double work[] = {0, 1, 2, 3, 3.4, 3.7, 4.1, 4.5};
+    for (int step = 0; step < SNAPSHOTS; step++)
+        world->observations[step].work = work[step];
+    growth_compute(world->observations, SNAPSHOTS, LEAST, &world->arena, &world->growth);
+    CHECK_TEXT(leaks(world), "shop.STORE");
+    CHECK(world->growth.holders[0].bytes.slope < 148 * 40); /* per second of the clock, all the same */
+}
+
 TEST(three_snapshots_are_too_few) {
     struct world *world = watch_times(draw_store, 3);
     CHECK_EQUAL(world->growth.count, 0);
@@ -379,4 +399,4 @@ TEST_MAIN(RUN(a_quiet_heap_has_no_growth); RUN(a_dict_that_only_grows); RUN(a_di
           RUN(a_buffer_grows_without_any_object); RUN(garbage_grows_in_its_own_series);
           RUN(objects_that_nobody_shows_stand_for_themselves); RUN(threads_that_multiply_stand_for_themselves);
           RUN(modules_that_multiply_are_held_by_their_table); RUN(a_list_of_an_instance_behind_an_instance);
-          RUN(a_tree_is_held_by_its_top); RUN(three_snapshots_are_too_few); RUN(a_container_is_itself_whatever_path_leads_to_it);)
+          RUN(a_tree_is_held_by_its_top); RUN(three_snapshots_are_too_few); RUN(a_program_that_starves_leaks_as_fast_as_it_works); RUN(a_container_is_itself_whatever_path_leads_to_it);)
