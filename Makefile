@@ -3,7 +3,7 @@ BUILD = build
 PYTHON = $(shell command -v /usr/bin/python3 || command -v python3)
 VENV = .cache/venv
 
-.PHONY: all demo test unit bench clean asan clang needs install
+.PHONY: all demo test unit bench soak clean asan clang needs install
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -33,6 +33,11 @@ test: unit $(VENV)/done
 
 bench: all
 	@$(PYTHON) tests/bench/run.py $(BUILD)/caulk
+
+# Long runs, not part of `make test`: a server under load through 500 snapshots and through 200 killed visits.
+soak: all $(VENV)/done
+	@$(VENV)/bin/python tests/soak/soak_snapshots.py --count 500 --caulk $(BUILD)/caulk
+	@$(VENV)/bin/python tests/soak/kill9.py --count 200 --caulk $(BUILD)/caulk
 
 # The same tests with sanitizers, and with the other compiler.
 asan: | needs
