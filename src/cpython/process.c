@@ -218,9 +218,16 @@ static struct error *recognise_version(const struct memory *memory, struct pytho
         return refuse_unready(memory->pid);
     const char *slash = strrchr(library->path, '/');
     return error_create(STATUS_UNSUPPORTED,
-                        "process %d runs a Python that caulk does not know (%s, no Py_Version symbol: older than 3.11); "
-                        "supported: %s",
+                        "process %d runs a Python that caulk does not know (%s); supported: %s",
                         memory->pid, slash ? slash + 1 : library->path, layout_supported_versions());
+}
+
+/* A damaged chain of interpreters may be a ring. */
+static bool is_found(const struct python_process *process, remote_address interpreter) {
+    for (size_t i = 0; i < process->interpreter_count; i++)
+        if (process->interpreters[i] == interpreter)
+            return true;
+    return false;
 }
 
 static struct error *find_interpreters(const struct memory *memory, struct python_process *process) {
@@ -229,7 +236,7 @@ static struct error *find_interpreters(const struct memory *memory, struct pytho
                           &interpreter) ||
         !interpreter)
         return refuse_unready(memory->pid);
-    while (interpreter && process->interpreter_count < PROCESS_INTERPRETERS_MAX) {
+    while (interpreter && !is_found(process, interpreter) && process->interpreter_count < PROCESS_INTERPRETERS_MAX) {
         if (!interpreter_fits_patiently(memory, process->layout, process->runtime, interpreter))
             return error_create(
                 STATUS_UNSUPPORTED,
@@ -243,13 +250,24 @@ static struct error *find_interpreters(const struct memory *memory, struct pytho
     return NULL;
 }
 
+/* Older interpreters keep their state in many static variables; their types are exported all the same. */
+static struct error *refuse_without_runtime(const struct memory *memory) {
+    const struct memory_segment *library;
+    if (!find_symbol(memory, "PyType_Type", &library))
+        return error_create(STATUS_NOT_PYTHON,
+                            "process %d is not Python: no _PyRuntime symbol in any file that it has mapped",
+                            memory->pid);
+    const char *slash = strrchr(library->path, '/');
+    return error_create(STATUS_UNSUPPORTED,
+                        "process %d runs a Python that caulk does not know (%s, older than 3.7); supported: %s",
+                        memory->pid, slash ? slash + 1 : library->path, layout_supported_versions());
+}
+
 struct error *python_process_find(const struct memory *memory, struct python_process *out) {
     memset(out, 0, sizeof *out);
     out->runtime = find_symbol(memory, "_PyRuntime", &out->library);
     if (!out->runtime)
-        return error_create(STATUS_NOT_PYTHON,
-                            "process %d is not Python: no _PyRuntime symbol in any file that it has mapped",
-                            memory->pid);
+        return refuse_without_runtime(memory);
     remote_address version = elf_file_symbol(memory, out->library, "Py_Version");
     if (version)
         TRY(read_version(memory, version, out));
