@@ -83,6 +83,19 @@ static struct error *check_identity(struct target *target, const struct live_ide
     return NULL;
 }
 
+static void add_remark(struct target *target, const char *remark) {
+    if (target->remark_count < TARGET_REMARKS_MOST)
+        snprintf(target->remarks[target->remark_count++], TARGET_REMARK_BYTES, "%s", remark);
+}
+
+/* A wish that was not met by itself: the pause is then longer than promised. */
+static void tell_pause(struct target *target, const char *reason) {
+    char remark[TARGET_REMARK_BYTES];
+    snprintf(remark, sizeof remark, "copied while it stood still, as with --pause: %s", reason);
+    target->remark_count = 0;
+    add_remark(target, remark);
+}
+
 static struct error *open_process(struct target *target, struct heap **out) {
     struct live_identity identity;
     struct live_resident resident = {0};
@@ -103,6 +116,8 @@ static struct error *open_process(struct target *target, struct heap **out) {
     if (error)
         return error;
     TRY(capture_heap(image, out));
+    if (statistics.paused)
+        tell_pause(target, statistics.paused);
     fill_facts(&(*out)->facts, &identity, &resident, &schedule, &statistics);
     return NULL;
 }
@@ -129,11 +144,6 @@ static struct error *explain_core(const struct target *target, const struct core
         explained = error_create(error->status, "%s: %s", target->path, error->message);
     error_discard(error);
     return explained;
-}
-
-static void add_remark(struct target *target, const char *remark) {
-    if (target->remark_count < TARGET_REMARKS_MOST)
-        snprintf(target->remarks[target->remark_count++], TARGET_REMARK_BYTES, "%s", remark);
 }
 
 /* The picture of a process waits for the collector; a core could not. */

@@ -75,6 +75,11 @@ static void attempt_again(struct freeze *freeze, const char *busy) {
     freeze->busy = busy;
 }
 
+static void pause_for(struct freeze *freeze, const char *reason) {
+    freeze->pause = true;
+    freeze->statistics.paused = reason;
+}
+
 static void attempt_failed(struct freeze *freeze, struct error *error) {
     freeze->outcome = ATTEMPT_FAILED;
     freeze->error = error;
@@ -136,7 +141,7 @@ static void attempt_by_picture(struct freeze *freeze, struct stop *stop) {
     enum picture_outcome outcome = picture_take(stop, &freeze->injector, &picture);
     attempt_release(freeze, stop);
     if (outcome != PICTURE_TAKEN) {
-        freeze->pause = true;
+        pause_for(freeze, "it could not fork");
         attempt_again(freeze, "it could not fork");
         if (process_is_gone(freeze->pid))
             attempt_failed(freeze, error_gone(freeze->pid));
@@ -147,7 +152,7 @@ static void attempt_by_picture(struct freeze *freeze, struct stop *stop) {
     freeze->outcome = ATTEMPT_DONE;
     if (error) {
         error_discard(error);
-        freeze->pause = true;
+        pause_for(freeze, "its picture was killed, as by a shortage of memory");
         attempt_again(freeze, "its picture was killed while it was copied: is memory short?");
     }
 }
@@ -213,11 +218,19 @@ static struct error *freeze_run(struct freeze *freeze) {
 }
 
 /* A filter may kill the process for a fork or a sigreturn; a shadow stack forbids our way back. */
-static bool may_make_calls(int pid) {
+static const char *why_no_calls(int pid) {
     char path[64], status[8192];
     snprintf(path, sizeof path, "/proc/%d/status", pid);
-    return proc_read(path, sizeof status, status) > 0 && proc_status_field(status, "Seccomp:", 0) == 0 &&
-           !strstr(status, "shstk");
+    if (proc_read(path, sizeof status, status) <= 0)
+        return "its status is unreadable";
+    if (proc_status_field(status, "Seccomp:", 0) != 0)
+        return "it runs under seccomp, which may forbid the fork";
+    return strstr(status, "shstk") ? "it runs with a shadow stack" : NULL;
+}
+
+static const char *why_pause(int pid, const struct memory *memory, struct injector *injector) {
+    const char *reason = why_no_calls(pid);
+    return reason ? reason : injector_find(memory, injector) ? NULL : "no instruction of it can make it fork";
 }
 
 struct error *freeze_and_copy(int pid, const struct freeze_options *options, struct image **out,
@@ -226,7 +239,10 @@ struct error *freeze_and_copy(int pid, const struct freeze_options *options, str
     struct freeze freeze = {.pid = pid, .options = options, .busy = ""};
     *out = NULL;
     TRY(live_open(pid, &memory));
-    freeze.pause = options->pause || !may_make_calls(pid) || !injector_find(memory, &freeze.injector);
+    const char *reason = options->pause ? NULL : why_pause(pid, memory, &freeze.injector);
+    freeze.pause = options->pause;
+    if (reason)
+        pause_for(&freeze, reason);
     memory_close(memory);
     struct error *error = freeze_run(&freeze);
     if (!error)

@@ -24,6 +24,7 @@ struct freeze_statistics {
     double copy_ms;
     int retries;
     int threads;
+    const char *paused; /* why it was copied while it stood still, though that was not wished; else NULL */
 };
 
 /* Takes a picture of process `pid`, copies it and lets everything go. On failure nothing of ours is left
