@@ -23,6 +23,7 @@ static const struct {
     {"ellipsis", WALK_LEAF},
     {"NotImplementedType", WALK_LEAF},
     {"dict", WALK_DICT},
+    {"frozendict", WALK_DICT},
     {"list", WALK_LIST},
     {"tuple", WALK_TUPLE},
     {"set", WALK_SET},

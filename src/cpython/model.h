@@ -77,7 +77,7 @@ struct type_model {
     const char *name; /* tp_name as C has it: "collections.deque", "Session" */
 };
 
-enum { MODEL_TYPE_CACHE = 1024 };
+enum { MODEL_TYPE_CACHE = 1024, MODEL_FREE_LISTS = 2 };
 
 struct model {
     struct image *image;
@@ -89,8 +89,10 @@ struct model {
     struct map static_states;        /* address of a static type -> index into static_state_list */
     struct vector static_state_list; /* remote_address of its per-interpreter state */
     remote_address interned;         /* the dict of interned strings; it does not count its references */
-    remote_address type_cache_begin; /* where the cache of attributes of types is a static variable; else 0 */
-    remote_address type_cache_end;
+    /* Static variables of the interpreter that borrow what they point to, where it has such; else 0. */
+    struct static_stretch {
+        remote_address begin, end;
+    } type_cache, free_lists[MODEL_FREE_LISTS];
     struct {
         remote_address address;
         uint32_t index;

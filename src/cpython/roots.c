@@ -66,7 +66,7 @@ static void visit_interpreter(struct model *model, remote_address interpreter, s
 static void visit_type_cache(struct model *model, remote_address interpreter, struct root_visitor *visitor) {
     enum { ENTRY_SIZE = 24, ENTRY_NAME = 8 };
     const struct layout *layout = model->layout;
-    remote_address entry = model->type_cache_begin, end = model->type_cache_end;
+    remote_address entry = model->type_cache.begin, end = model->type_cache.end;
     if (layout->interpreter_type_cache != LAYOUT_NONE) {
         entry = interpreter + layout->interpreter_type_cache;
         end = entry + layout->interpreter_type_cache_size;
@@ -274,8 +274,13 @@ static void visit_thread(struct model *model, remote_address thread, remote_addr
                                                                         : label_none();
         refer(visitor, model_word(model, thread + offset), REFERENCE_SLOT, label);
     }
+    struct chain chain = {0};
     remote_address frame = current_frame(model, thread);
     for (int depth = 0; frame && depth < FRAMES_MAX; depth++) {
+        if (chain_returns(&chain, frame) || !image_view(model->image, frame, layout->frame_localsplus)) {
+            model->faults++;
+            return;
+        }
         visit_activation(model, frame, holder, visitor);
         frame = model_word(model, frame + layout->frame_previous);
     }
@@ -286,7 +291,12 @@ static void visit_threads(struct model *model, remote_address interpreter, struc
     const struct layout *layout = model->layout;
     remote_address active = find_active_threads(model, interpreter);
     remote_address thread = model_word(model, interpreter + layout->interpreter_threads);
+    struct chain chain = {0};
     for (int i = 0; thread && i < THREADS_MAX; i++) {
+        if (chain_returns(&chain, thread) || !image_view(model->image, thread + layout->thread_next, 8)) {
+            model->faults++;
+            return;
+        }
         visit_thread(model, thread, active, visitor);
         thread = model_word(model, thread + layout->thread_next);
     }
@@ -316,13 +326,24 @@ static uint64_t skip_at(struct model *model, remote_address address, uint64_t wo
     return type == MODEL_NOT_A_TYPE ? 0 : model_static_size(model, address, type);
 }
 
+/* The end of the stretch of borrowed words that `address` lies in; 0 if it lies in none. */
+static remote_address behind_borrowed(const struct model *model, remote_address address) {
+    if (address >= model->type_cache.begin && address < model->type_cache.end)
+        return model->type_cache.end;
+    for (size_t i = 0; i < MODEL_FREE_LISTS; i++)
+        if (address >= model->free_lists[i].begin && address < model->free_lists[i].end)
+            return model->free_lists[i].end;
+    return 0;
+}
+
 static void scan_static_data(struct model *model, remote_address begin, remote_address end,
                              struct root_visitor *visitor) {
     enum { PAGE = 1 << IMAGE_PAGE_BITS };
     remote_address address = begin;
     while (address + 16 <= end) {
-        if (address >= model->type_cache_begin && address < model->type_cache_end) {
-            address = model->type_cache_end; /* told by visit_type_cache */
+        remote_address behind = behind_borrowed(model, address);
+        if (behind) {
+            address = behind;
             continue;
         }
         const unsigned char *page = image_view(model->image, address & ~(PAGE - 1ull), PAGE);

@@ -2,6 +2,8 @@
 #include "cpython/model.h"
 #include "memory/elf_file.h"
 
+#include <string.h>
+
 bool model_is_immortal_string(const struct model *model, remote_address object) {
     const struct layout *layout = model->layout;
     uint32_t interned = model_half(model, object + layout->text_state) & layout->text_interned_mask;
@@ -85,7 +87,7 @@ static bool is_cache_entry(struct model *model, remote_address at, bool *named_o
     return *named_out || model_type(model, type)->walker == WALK_LEAF; /* None in an emptied entry */
 }
 
-static bool find_cache_in(struct model *model, remote_address begin, remote_address end) {
+static void find_cache_in(struct model *model, remote_address begin, remote_address end) {
     struct cache_run run = {begin, 0, 0};
     for (remote_address at = begin; at + CACHE_ENTRY_SIZE <= end; at += CACHE_ENTRY_SIZE) {
         bool named;
@@ -98,31 +100,52 @@ static bool find_cache_in(struct model *model, remote_address begin, remote_addr
             break;
         run = (struct cache_run){at + CACHE_ENTRY_SIZE, 0, 0};
     }
-    if (run.entries < CACHE_ENTRIES_LEAST || run.named < CACHE_NAMED_LEAST)
-        return false;
-    model->type_cache_begin = run.begin;
-    model->type_cache_end = run.begin + run.entries * CACHE_ENTRY_SIZE;
-    return true;
+    if (run.entries >= CACHE_ENTRIES_LEAST && run.named >= CACHE_NAMED_LEAST)
+        model->type_cache = (struct static_stretch){run.begin, run.begin + run.entries * CACHE_ENTRY_SIZE};
 }
 
-/* Before the cache of attributes moved into the interpreter it is a static array (Objects/typeobject.c:
- * method_cache): the longest stretch of the library's data that reads as one. */
-static void find_type_cache(struct model *model) {
-    const struct memory *memory = &model->image->memory;
-    if (model->layout->interpreter_type_cache != LAYOUT_NONE)
-        return;
-    for (size_t i = 0; i < memory->segment_count && !model->type_cache_begin; i++) {
-        const struct memory_segment *segment = &memory->segments[i];
-        if (!(segment->flags & SEGMENT_WRITE) || segment->inode != model->process.library->inode)
-            continue;
-        remote_address end = model_static_data_end(model, segment);
-        for (remote_address word = 0; word < CACHE_ENTRY_SIZE; word += 8)
-            if (find_cache_in(model, segment->begin + word, end))
-                break;
+/* Objects/listobject.c and Objects/dictobject.c: free_list, an array of 80 objects of which only the first are
+ * free; behind them it keeps those that are in use again. */
+static void find_free_list(struct model *model, const char *type_name, remote_address begin, remote_address end,
+                           struct static_stretch *out) {
+    enum { LONGEST = 80, LEAST = 8 };
+    remote_address first = 0;
+    for (remote_address at = begin; at + 8 <= end; at += 8) {
+        remote_address object = model_word(model, at);
+        uint32_t type = object ? model_find_type(model, model_word(model, object + OBJECT_TYPE)) : MODEL_NOT_A_TYPE;
+        bool right = type != MODEL_NOT_A_TYPE && strcmp(model_type(model, type)->name, type_name) == 0;
+        if (right && !first)
+            first = at;
+        bool ends = !right || at + 16 > end;
+        remote_address behind = right ? at + 8 : at;
+        if (first && ends && behind - first >= LEAST * 8 && behind - first <= LONGEST * 8 &&
+            behind - first > out->end - out->begin)
+            *out = (struct static_stretch){first, behind};
+        if (!right)
+            first = 0;
+    }
+}
+
+/* Before the cache of attributes and the free lists moved into the interpreter they are static arrays
+ * (Objects/typeobject.c: method_cache): stretches of the library's data that read as such. */
+static void find_borrowing_tables(struct model *model, const struct memory_segment *segment) {
+    const struct layout *layout = model->layout;
+    remote_address end = model_static_data_end(model, segment);
+    for (remote_address word = 0; word < CACHE_ENTRY_SIZE && layout->interpreter_type_cache == LAYOUT_NONE; word += 8)
+        if (!model->type_cache.begin)
+            find_cache_in(model, segment->begin + word, end);
+    if (layout->interpreter_free_lists == LAYOUT_NONE) {
+        find_free_list(model, "list", segment->begin, end, &model->free_lists[0]);
+        find_free_list(model, "dict", segment->begin, end, &model->free_lists[1]);
     }
 }
 
 void model_find_static_tables(struct model *model) {
+    const struct memory *memory = &model->image->memory;
     find_interned(model);
-    find_type_cache(model);
+    for (size_t i = 0; i < memory->segment_count; i++) {
+        const struct memory_segment *segment = &memory->segments[i];
+        if (segment->flags & SEGMENT_WRITE && segment->inode == model->process.library->inode)
+            find_borrowing_tables(model, segment);
+    }
 }

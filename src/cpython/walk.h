@@ -47,6 +47,20 @@ void walk_instance(const struct walk *walk);
 /* All words from `begin` to `end` that look like objects, with the names that the type knows. */
 void walk_words(const struct walk *walk, uint32_t begin, uint32_t end);
 
+/* Tells when a chain of the target comes back to where it was (Brent); asked of each link in turn. */
+struct chain {
+    remote_address mark;
+    uint64_t steps;
+};
+static inline bool chain_returns(struct chain *chain, remote_address link) {
+    if (link == chain->mark)
+        return true;
+    if (!(chain->steps & (chain->steps + 1)))
+        chain->mark = link;
+    chain->steps++;
+    return false;
+}
+
 /* A field of the walked object by its offset, if the version has it. */
 static inline void walk_field(const struct walk *walk, uint32_t offset, enum reference_kind kind,
                               const char *name) {

@@ -156,9 +156,10 @@ void walk_deque(const struct walk *walk) {
         walk->model->faults++;
         return;
     }
+    struct chain chain = {0};
     for (uint64_t i = 0; i < count;) {
         const void *bytes = image_view(walk->model->image, block, DEQUE_BLOCK_SIZE);
-        if (!bytes) {
+        if (!bytes || chain_returns(&chain, block)) {
             walk->model->faults++;
             return;
         }
@@ -178,7 +179,12 @@ void walk_ordered_dict(const struct walk *walk) {
     if (left > most_items(walk))
         left = 0;
     remote_address node = word_at(walk->bytes, behind + ODICT_FIRST);
+    struct chain chain = {0};
     for (; node && left > 0; left--) {
+        if (chain_returns(&chain, node)) {
+            walk->model->faults++;
+            break;
+        }
         visit(walk->visitor, model_word(walk->model, node + ODICT_NODE_KEY), REFERENCE_KEY_OBJECT,
               label_none());
         node = model_word(walk->model, node + ODICT_NODE_NEXT);
@@ -191,7 +197,12 @@ void walk_ordered_dict(const struct walk *walk) {
 static void walk_lru_ring(const struct walk *walk) {
     uint64_t left = model_word(walk->model, word_at(walk->bytes, LRU_CACHE_DICT) + walk->layout->dict_used);
     remote_address link = word_at(walk->bytes, LRU_LINK_NEXT);
+    struct chain chain = {0};
     for (uint64_t i = 0; i < left && left <= most_items(walk) && link && link != walk->object; i++) {
+        if (chain_returns(&chain, link)) {
+            walk->model->faults++;
+            return;
+        }
         visit(walk->visitor, link, REFERENCE_INDEX, label_index(i));
         link = model_word(walk->model, link + LRU_LINK_NEXT);
     }
