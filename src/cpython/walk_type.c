@@ -72,5 +72,5 @@ void walk_module(const struct walk *walk) {
     uint64_t size = state ? state_size(walk) : 0;
     const void *words = size && size <= MODULE_STATE_MAX ? image_view(walk->model->image, state, size) : NULL;
     for (uint64_t offset = 0; words && offset + 8 <= size; offset += 8)
-        visit(walk->visitor, word_at(words, offset), REFERENCE_SLOT, label_text("<C state>"));
+        visit(walk->visitor, word_at(words, offset), REFERENCE_SLOT, label_text("C state"));
 }
