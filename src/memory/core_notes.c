@@ -14,6 +14,8 @@ enum {
     LOOK_BACK = 2048,        /* mappings of one file lie near each other */
 };
 
+#define MAPPED_MOST (4ull << 40) /* bytes of all mappings: who scans them is done in seconds */
+
 static uint64_t word_at(const unsigned char *bytes) {
     uint64_t word;
     memcpy(&word, bytes, sizeof word);
@@ -79,8 +81,9 @@ static void add_mapping(struct core *core, const unsigned char *entry, uint64_t 
                   mapping.end >> (IMAGE_PAGE_BITS + IMAGE_LEAF_BITS + IMAGE_TOP_BITS) ||
                   __builtin_mul_overflow(word_at(entry + 2 * WORD), page_size, &mapping.file_offset) ||
                   mapping.file_offset > INT64_MAX - (mapping.end - mapping.begin);
-    if (absurd)
+    if (absurd || core->bytes_mapped + (mapping.end - mapping.begin) > MAPPED_MOST)
         return;
+    core->bytes_mapped += mapping.end - mapping.begin;
     mapping.file = find_or_add_file(core, path, length);
     *vector_push(&core->mappings, struct core_mapping) = mapping;
 }

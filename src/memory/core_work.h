@@ -62,6 +62,7 @@ struct core {
     struct vector loads, mappings, segments, extents;
     struct core_file *files;
     size_t file_count;
+    uint64_t bytes_mapped;                   /* by the list of files */
     uint64_t bytes_of_loads, bytes_of_files; /* that the image takes from the core and from files */
     unsigned char auxiliary[1024]; /* the auxiliary vector as the note has it */
     size_t auxiliary_size;
