@@ -37,6 +37,7 @@ struct capture {
     struct pending_reference pending[PENDING_MAX];
     size_t pending_count;
     uint64_t collected_count;
+    uint64_t words, words_limit; /* looked at so far; in a heap that is not wild each belongs to one object */
     struct arena scratch;
 };
 
@@ -91,6 +92,7 @@ static void visit_reference(struct reference_visitor *visitor, remote_address ta
     struct capture *capture = (struct capture *)visitor;
     uint32_t granule;
     (void)label;
+    capture->words++;
     if (!locate(capture, target, &granule))
         return;
     __builtin_prefetch(capture->image->base + ((uint64_t)granule << 3));
@@ -120,11 +122,13 @@ static remote_address cursor_address(struct address_cursor *cursor, uint32_t gra
 static void capture_object(struct capture *capture, uint32_t granule, remote_address address) {
     struct captured_object *object = vector_push(&capture->objects, struct captured_object);
     uint32_t type = model_object_type(capture->model, address);
-    *object = (struct captured_object){.granule = granule, .type = type};
-    if (type == MODEL_NOT_A_TYPE) {
+    if (type == MODEL_NOT_A_TYPE || capture->words > capture->words_limit) {
+        *object = (struct captured_object){.granule = granule, .type = MODEL_NOT_A_TYPE};
         capture->model->faults++;
         return;
     }
+    *object = (struct captured_object){.granule = granule, .type = type};
+    capture->words += model_type(capture->model, type)->basic_size / 8;
     object->refcount = model_refcount(capture->model->layout, model_word(capture->model, address));
     object->size = model_size(capture->model, address, type);
     model_walk(capture->model, address, type, &capture->visitor.references);
@@ -395,7 +399,9 @@ static struct error *freeze_graph(struct capture *capture) {
     struct captured_holder *holders = arena_allocate(&captured->words, 1, bytes + 1);
     if (bytes)
         memcpy(holders, capture->holders.items, bytes);
-    captured->holders = holders;
+    captured->holder_of = arena_new(&captured->words, const struct captured_holder *, synthetic);
+    for (size_t i = 0; i < capture->holders.count; i++)
+        captured->holder_of[holders[i].node] = &holders[i];
     return NULL;
 }
 
@@ -449,7 +455,8 @@ struct error *capture_heap(struct image *image, struct heap **out) {
     captured->heap.owner = captured;
     captured->objects.words = image->length / 512 + 8;
     captured->objects.bits = arena_new(&captured->heap.arena, uint64_t, captured->objects.words);
-    struct capture capture = {.captured = captured, .model = model, .image = image};
+    struct capture capture = {
+        .captured = captured, .model = model, .image = image, .words_limit = image->length / 2 + (1 << 20)};
     discover_everything(&capture);
     struct error *error = freeze_graph(&capture);
     if (!error)

@@ -208,10 +208,7 @@ static void name_reference(struct reference_visitor *visitor, remote_address tar
 }
 
 static struct span holder_name(const struct captured *captured, node_id node) {
-    for (const struct captured_holder *holder = captured->holders; node != NODE_ROOT; holder++)
-        if (holder->node == node)
-            return holder->name;
-    return (struct span){0};
+    return node == NODE_ROOT ? (struct span){0} : captured->holder_of[node]->name;
 }
 
 static void name_holder_edges(struct captured *captured, node_id source, struct edge_name *names,

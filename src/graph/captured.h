@@ -58,7 +58,7 @@ struct captured {
     struct heap heap; /* first: freeing it frees all */
     struct model *model;
     struct granule_set objects;
-    const struct captured_holder *holders;
+    const struct captured_holder **holder_of;           /* synthetic node -> its holder; NULL for the root */
     const struct captured_reference *holder_references; /* grouped by synthetic node */
     const uint32_t *holder_begin;                       /* synthetic node -> first of its references */
     struct arena words;                                 /* lives as long as the heap */
