@@ -48,13 +48,13 @@ static bool is_collector_ring(const struct memory *memory, remote_address head) 
     uint64_t next, previous, back;
     if (!memory_read_word(memory, head, &next) || !memory_read_word(memory, head + 8, &previous))
         return false;
-    next &= ~7ull;
-    previous &= ~7ull;
+    next &= ~3ull;
+    previous &= ~3ull;
     if (memory_read_word(memory, next + 8, &back))
-        return (back & ~7ull) == head;
+        return (back & ~3ull) == head;
     if (!memory_find_segment(memory, next))
         return false;
-    return memory_read_word(memory, previous, &back) ? (back & ~7ull) == head
+    return memory_read_word(memory, previous, &back) ? (back & ~3ull) == head
                                                      : memory_find_segment(memory, previous) != NULL;
 }
 

@@ -379,11 +379,11 @@ void roots_visit_static_data(struct model *model, struct root_visitor *visitor) 
 static uint64_t walk_generation_backwards(struct model *model, remote_address head, bool permanent, uint64_t limit,
                                           roots_collected each, void *context) {
     uint64_t count = 0;
-    remote_address link = model_word(model, head + 8) & ~7ull;
+    remote_address link = model_word(model, head + 8) & ~3ull;
     while (link && link != head && count < limit && image_view(model->image, link, 2 * GC_HEAD)) {
         each(context, link + GC_HEAD, permanent);
         count++;
-        link = model_word(model, link + 8) & ~7ull;
+        link = model_word(model, link + 8) & ~3ull;
     }
     return count;
 }
@@ -391,11 +391,11 @@ static uint64_t walk_generation_backwards(struct model *model, remote_address he
 static uint64_t walk_generation(struct model *model, remote_address head, bool permanent,
                                 roots_collected each, void *context) {
     uint64_t limit = model->image->length / GC_HEAD, count = 0;
-    remote_address link = model_word(model, head) & ~7ull;
+    remote_address link = model_word(model, head) & ~3ull;
     while (link && link != head && count < limit) {
         each(context, link + GC_HEAD, permanent);
         count++;
-        link = model_word(model, link) & ~7ull;
+        link = model_word(model, link) & ~3ull;
     }
     if (link == head)
         return count;
