@@ -139,14 +139,14 @@ static void add_from_core(struct core *core, const struct memory_segment *segmen
     }
 }
 
-/* Pages that the dump left out, because the file has them: not where the process may have written, and not
- * code, unless the file is linked the old way, with its constants beside it. */
+/* Pages that the dump left out, because the file has them: not shared memory, not beside pages that the process
+ * has written, and not code, unless the file is linked the old way, with its constants beside it. */
 static void add_from_file(struct core *core, const struct memory_segment *segment, remote_address begin,
                           remote_address end) {
     const struct core_file *file = &core->files[segment->inode - 1];
     uint64_t offset = segment->file_offset + (begin - segment->begin);
     bool code = (segment->flags & SEGMENT_EXECUTE) && segment->file_offset != 0;
-    if (file->descriptor < 0 || (segment->flags & (SEGMENT_WRITE | SEGMENT_SHARED)) || code || offset >= file->size ||
+    if (file->descriptor < 0 || (segment->flags & SEGMENT_SHARED) || code || offset >= file->size ||
         end - begin > FILE_WHOLE)
         return;
     uint64_t available = file->size - offset;
@@ -170,14 +170,15 @@ static void plan_segment(struct core *core, const struct memory_segment *segment
         remote_address end = promised < segment->end ? promised : segment->end;
         if (end <= begin)
             continue;
-        if ((segment->flags & SEGMENT_FILE) && at < begin)
+        if ((segment->flags & (SEGMENT_FILE | SEGMENT_WRITE)) == SEGMENT_FILE && at < begin)
             add_from_file(core, segment, at, begin);
         uint64_t skipped = begin - one->begin;
         uint64_t present = one->present > skipped ? one->present - skipped : 0;
         add_from_core(core, segment, begin, one->offset + skipped, present < end - begin ? present : end - begin);
         at = end;
     }
-    if ((segment->flags & SEGMENT_FILE) && at < segment->end)
+    bool written = (segment->flags & SEGMENT_WRITE) && at > segment->begin; /* a dump has all or nothing of those */
+    if ((segment->flags & SEGMENT_FILE) && !written && at < segment->end)
         add_from_file(core, segment, at, segment->end);
 }
 
