@@ -8,7 +8,7 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CACHE = os.path.join(ROOT, ".cache")
-MINORS = ("3.11", "3.12", "3.13")
+MINORS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 PROGRAM_REQUIREMENTS = os.path.join(ROOT, "tests", "requirements-programs.txt")
 
 
@@ -29,6 +29,7 @@ def candidates(minor):
         yield os.environ["CAULK_PYTHON_" + minor.replace(".", "_")]
     pyenv = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
     yield from sorted(glob.glob("%s/versions/%s.*/bin/python3" % (pyenv, minor)), reverse=True)
+    yield os.path.join(CACHE, "pythons", minor, "bin", "python3")  # made by tools/fetch-pythons
     yield "/usr/local/bin/python" + minor
     yield "/usr/bin/python" + minor
     yield "/usr/bin/python3"
