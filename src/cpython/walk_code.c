@@ -143,12 +143,24 @@ void walk_interpreter_frame(struct model *model, remote_address frame, bool runn
     walk_locals(model, frame, bytes, running, visitor);
 }
 
-/* Where frames are objects, a call that is under way owns what its frame holds: its thread tells it. */
+static bool is_executing(const struct layout *layout, const unsigned char *frame) {
+    return frame[layout->frame_executing] == layout->frame_executing_value;
+}
+
+/* Where frames are objects, what the frame of a call that is under way or of a living generator holds is told as
+ * its thread's or its generator's, as in the versions where it is theirs. */
 static void walk_whole_frame(const struct walk *walk) {
+    if (!is_executing(walk->layout, walk->bytes) && !word_at(walk->bytes, walk->layout->frame_generator))
+        walk_interpreter_frame(walk->model, walk->object, false, walk->visitor);
+}
+
+static void walk_frame_of_generator(const struct walk *walk) {
     const struct layout *layout = walk->layout;
-    bool executing = walk->bytes[layout->frame_executing] == layout->frame_executing_value;
-    if (!executing || word_at(walk->bytes, layout->frame_generator))
-        walk_interpreter_frame(walk->model, walk->object, executing, walk->visitor);
+    remote_address frame = word_at(walk->bytes, layout->generator_frame_object);
+    const unsigned char *bytes = frame ? image_view(walk->model->image, frame, layout->frame_localsplus) : NULL;
+    visit(walk->visitor, frame, REFERENCE_SLOT, label_text("gi_frame"));
+    if (bytes)
+        walk_interpreter_frame(walk->model, frame, is_executing(layout, bytes), walk->visitor);
 }
 
 /* Objects/frameobject.c: frame_traverse; the locals are the frame's own only after its call has ended. */
@@ -180,7 +192,7 @@ void walk_generator(const struct walk *walk) {
     if (layout->generator_origin + 8 <= walk->type->basic_size)
         walk_field(walk, layout->generator_origin, REFERENCE_SLOT, "cr_origin");
     if (layout->generator_frame_object != LAYOUT_NONE) {
-        walk_field(walk, layout->generator_frame_object, REFERENCE_SLOT, "gi_frame");
+        walk_frame_of_generator(walk);
         return;
     }
     remote_address frame = walk->object + layout->generator_frame;
