@@ -3,7 +3,7 @@ BUILD = build
 PYTHON = $(shell command -v /usr/bin/python3 || command -v python3)
 VENV = .cache/venv
 
-.PHONY: all demo test unit bench soak clean asan clang needs install
+.PHONY: all demo test unit bench soak clean asan fuzz-image clang needs install
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -43,6 +43,13 @@ soak: all $(VENV)/done
 asan: | needs
 	@[ -e build-asan/build.ninja ] || meson setup build-asan -Db_sanitize=address,undefined >/dev/null
 	@meson test -C build-asan --print-errorlogs
+
+# Wild heaps: words of real Pythons' memory overwritten, under the sanitizers. SECONDS=60 for a minute of it.
+fuzz-image: SECONDS = 3600
+fuzz-image: | needs
+	@[ -e build-asan/build.ninja ] || meson setup build-asan -Db_sanitize=address,undefined >/dev/null
+	@ninja -C build-asan tests/fuzz/fuzz_image >/dev/null
+	@$(PYTHON) tests/fuzz/fuzz_image.py build-asan/tests/fuzz/fuzz_image --seconds $(SECONDS) --seed 0
 
 clang: | needs
 	@tools/install-needs clang

@@ -4,7 +4,7 @@
  *
  * Each run is a child with a limit of time and memory: a crash, an endless loop, a graph that is not sound or a
  * file that does not come back is a failure, and the line that repeats it is printed. */
-#include "image_changes.h"
+#include "known_damage.h"
 
 #include "analysis/census.h"
 #include "analysis/path_tree.h"
@@ -163,13 +163,17 @@ static void limit_memory(void) {
     setrlimit(RLIMIT_AS, &limit);
 }
 
-static void run_child(struct image_changes *changes, const struct settings *settings, uint64_t run,
-                      struct outcome *outcome) {
+static void limit_child(void) {
     struct itimerval timer = {.it_value.tv_sec = CPU_SECONDS};
-    struct rusage usage;
     signal(SIGPROF, endless);
     setitimer(ITIMER_PROF, &timer, NULL);
     limit_memory();
+}
+
+static void run_child(struct image_changes *changes, const struct settings *settings, uint64_t run,
+                      struct outcome *outcome) {
+    struct rusage usage;
+    limit_child();
     image_changes_make(changes, settings->seed, run);
     examine(changes->image, run, outcome);
     getrusage(RUSAGE_SELF, &usage);
@@ -192,6 +196,59 @@ static bool run_once(struct image_changes *changes, const struct settings *setti
             (unsigned long long)run, status, (unsigned long long)settings->seed, (unsigned long long)run,
             settings->python, settings->program);
     return false;
+}
+
+/* Damage of one word is told as a fault, costs nothing but what it hit, and never the report. */
+static void run_known_child(struct image_changes *changes, const struct known_damage *damage) {
+    struct heap *heap;
+    limit_child();
+    remote_address lost = damage->make(changes);
+    require_success(capture_heap(changes->image, &heap));
+    const struct graph *graph = &heap->graph;
+    require(!graph_check(graph), "the graph is not sound");
+    require(graph->faults > 0, "no fault was counted");
+    node_id node = lost ? graph_find_address(graph, lost) : NODE_NONE;
+    require(!lost || node != NODE_NONE, "the damaged object is not in the report");
+    require(!lost || graph_out_degree(graph, node) <= 2, "the damaged object has references");
+    require(graph->node_count > changes->graph->node_count / 4, "most of the heap is missing");
+    use_heap(heap, 0);
+    heap_close(heap);
+    _exit(0);
+}
+
+/* Whether it is read beyond the image is for the fence to say. */
+static void run_short_type_child(struct image_changes *changes, const char *type) {
+    struct outcome outcome = {0};
+    limit_child();
+    if (known_damage_short_type(changes, type))
+        examine(changes->image, 1, &outcome);
+    _exit(0);
+}
+
+static bool went_well(pid_t child, const char *what) {
+    int status = -1;
+    if (child > 0 && waitpid(child, &status, 0) == child && status == 0)
+        return true;
+    fprintf(stderr, "fuzz_image: %s: failed with status %#x\n", what, status);
+    return false;
+}
+
+static uint64_t run_known(struct image_changes *changes) {
+    uint64_t failures = 0;
+    fflush(NULL);
+    for (size_t i = 0; i < known_damage_count; i++) {
+        pid_t child = fork();
+        if (child == 0)
+            run_known_child(changes, &known_damages[i]);
+        failures += !went_well(child, known_damages[i].name);
+    }
+    for (size_t i = 0; i < known_damage_type_count; i++) {
+        pid_t child = fork();
+        if (child == 0)
+            run_short_type_child(changes, known_damage_types[i]);
+        failures += !went_well(child, known_damage_types[i]);
+    }
+    return failures;
 }
 
 static double now(void) {
@@ -306,5 +363,6 @@ int main(int argc, char **argv) {
     image_changes_begin(&changes, image, &heap->graph, &arena);
     printf("%s: %u nodes, %llu edges, %llu MiB\n", settings.python, heap->graph.node_count,
            (unsigned long long)heap->graph.edge_count, (unsigned long long)(image->length >> 20));
-    return fuzz(&settings, &changes);
+    bool wrong = !settings.first && run_known(&changes) > 0;
+    return fuzz(&settings, &changes) || wrong;
 }
