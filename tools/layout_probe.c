@@ -517,6 +517,11 @@ static void print_containers(void) {
     AT(set_small_table, PySetObject, smalltable);
     ROW(set_size, sizeof(PySetObject));
     AT(bytearray_allocated, PyByteArrayObject, ob_alloc);
+#if PY_VERSION_HEX >= 0x030f0000
+    AT(bytearray_bytes, PyByteArrayObject, ob_bytes_object);
+#else
+    ROW(bytearray_bytes, NONE);
+#endif
     AT(bytes_data, PyBytesObject, ob_sval);
 #if PY_VERSION_HEX >= 0x030c0000
     AT(long_tag, PyLongObject, long_value.lv_tag);

@@ -57,7 +57,7 @@
     X(managed_values) X(managed_values_tagged) X(managed_dict) X(inline_values) X(pre_header_size)           \
     X(list_items) X(list_allocated) X(tuple_items)                                                           \
     X(set_fill) X(set_used) X(set_mask) X(set_table) X(set_small_table) X(set_size)                          \
-    X(bytearray_allocated) X(bytes_data)                                                                     \
+    X(bytearray_allocated) X(bytearray_bytes) X(bytes_data)                                                                     \
     X(long_digits) X(long_tag) X(long_digit_size)                                                            \
     X(text_length) X(text_state) X(text_ascii_size) X(text_compact_size) X(text_utf8_length) X(text_utf8)    \
     X(text_data) X(text_compact_bit) X(text_ascii_bit) X(text_kind_shift) X(text_interned_mask)              \

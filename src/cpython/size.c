@@ -134,6 +134,13 @@ static uint64_t element_size(const struct walk *walk) {
     return size;
 }
 
+/* Objects/bytearrayobject.c: bytearray_sizeof; a buffer that is a bytes object belongs to the array alone. */
+static uint64_t bytearray_size(const struct walk *walk) {
+    uint64_t allocated = word_at(walk->bytes, walk->layout->bytearray_allocated);
+    bool is_object = walk->layout->bytearray_bytes != LAYOUT_NONE && allocated > 0;
+    return walk->type->basic_size + allocated + (is_object ? walk->layout->bytes_data + 1 : 0);
+}
+
 /* Modules/arraymodule.c: arrayobject {head, ob_item, allocated, ob_descr {typecode, itemsize}}. */
 static uint64_t array_size(const struct walk *walk) {
     uint64_t allocated = word_at(walk->bytes, 32);
@@ -192,7 +199,7 @@ static uint64_t own_size(const struct walk *walk) {
     case WALK_GENERATOR: return generator_size(walk);
     case WALK_DEQUE: return deque_size(walk);
     case WALK_ELEMENT: return element_size(walk);
-    case WALK_BYTEARRAY: return type->basic_size + word_at(walk->bytes, walk->layout->bytearray_allocated);
+    case WALK_BYTEARRAY: return bytearray_size(walk);
     case WALK_ARRAY: return array_size(walk);
     case WALK_NDARRAY: return ndarray_size(walk);
     case WALK_MMAP: return mmap_size(walk);
