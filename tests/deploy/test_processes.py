@@ -1,0 +1,217 @@
+"""What kind of process it is: namespaces, filters, limits, a main thread that has gone, several interpreters."""
+import os
+import shutil
+import subprocess
+
+import pytest
+
+import deploy
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+def test_other_namespaces(caulk, target, python, tmp_path):
+    namespaces = ["unshare", "-Urpf", "--mount-proc"]
+    if not shutil.which("unshare") or subprocess.run([*namespaces, "true"], capture_output=True).returncode:
+        pytest.skip("namespaces are not allowed here")
+    outer = target([*namespaces, python, "-c", deploy.program()])
+    deploy.check_visit(caulk, outer, tmp_path, deploy.child_of(outer.pid))
+
+
+@needs_root
+def test_another_root_directory(caulk, target, python, tmp_path):
+    """A process whose path to Python leads to nothing where caulk runs."""
+    prefix = subprocess.run([python, "-c", "import sys; print(sys.base_prefix)"], capture_output=True, text=True).stdout.strip()
+    executable = os.path.realpath(python)
+    if not executable.startswith(prefix + "/") or prefix == "/usr":
+        pytest.skip("this Python does not lie in a folder of its own")
+    with open(executable, "rb") as stream:
+        if stream.read(4) != b"\x7fELF":
+            pytest.skip("this Python is started by a script that has paths in it")
+    commands = ("mount -t tmpfs none %(root)s && mkdir %(root)s/snake %(root)s/lib64 %(root)s/lib %(root)s/usr && "
+                "mount --bind %(prefix)s %(root)s/snake && mount --bind /lib64 %(root)s/lib64 && "
+                "mount --bind /lib %(root)s/lib && mount --bind /usr %(root)s/usr && "
+                "LD_LIBRARY_PATH=/snake/lib PYTHONHOME=/snake exec chroot %(root)s /snake/%(executable)s -c \"$PROGRAM\"")
+    root = tmp_path / "root"
+    root.mkdir()
+    process = target(["unshare", "-m", "sh", "-c", commands % {"root": root, "prefix": prefix,
+                                                           "executable": os.path.relpath(executable, prefix)}],
+                     env={"PROGRAM": deploy.program()})
+    assert os.readlink("/proc/%d/root" % process.pid) == str(root)
+    deploy.check_visit(caulk, process, tmp_path)
+
+
+# --- seccomp ---
+
+# A filter of system calls by ctypes: `DENIED` gets the verdict `ACTION`, all others are allowed.
+FILTER = """
+import ctypes, platform, struct, threading
+assert platform.machine() == "x86_64"
+def install(denied, action):
+    code = [(0x20, 0, 0, 0)]                                   # the number of the call
+    for number in denied:
+        code += [(0x15, 0, 1, number), (0x06, 0, 0, action)]   # is it this one? then so
+    code += [(0x06, 0, 0, 0x7fff0000)]                         # else it is allowed
+    class Program(ctypes.Structure):
+        _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_char_p)]
+    text = b"".join(struct.pack("HBBI", *line) for line in code)
+    libc = ctypes.CDLL(None)
+    assert libc.prctl(38, 1, 0, 0, 0) == 0
+    assert libc.prctl(22, 2, ctypes.byref(Program(len(code), text))) == 0
+"""
+CLONE_FORK_VFORK_CLONE3 = "(56, 57, 58, 435)"
+
+
+@pytest.mark.parametrize("action", ["0x80000000", "0x50001"], ids=["kills", "refuses"])
+def test_a_filter_that_forbids_the_fork(caulk, target, newest_python, tmp_path, action):
+    extra = FILTER + "install(%s, %s)" % (CLONE_FORK_VFORK_CLONE3, action)
+    process = target([newest_python, "-c", deploy.program(extra)])
+    deploy.check_visit(caulk, process, tmp_path, notes=1)
+    assert "seccomp" in deploy.call(caulk, "top", process.pid, notes=1).stderr
+
+
+def test_a_filter_that_allows_what_the_program_needs_only(caulk, target, newest_python, tmp_path):
+    """A list of what is allowed, as of a sandbox; everything else ends the process, rt_sigreturn included."""
+    extra = FILTER + """
+def lock_in(allowed):
+    code = [(0x20, 0, 0, 0)]
+    for number in allowed:
+        code += [(0x15, 0, 1, number), (0x06, 0, 0, 0x7fff0000)]
+    code += [(0x06, 0, 0, 0x80000000)]
+    class Program(ctypes.Structure):
+        _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_char_p)]
+    text = b"".join(struct.pack("HBBI", *line) for line in code)
+    libc = ctypes.CDLL(None)
+    assert libc.prctl(38, 1, 0, 0, 0) == 0
+    assert libc.prctl(22, 2, ctypes.byref(Program(len(code), text))) == 0
+lock_in((0, 1, 9, 10, 11, 12, 25, 28, 202, 219, 231))  # read write mmap mprotect munmap brk mremap madvise futex exit
+"""
+    process = target([newest_python, "-c", deploy.program(extra)])
+    deploy.check_visit(caulk, process, tmp_path, notes=1)
+
+
+# --- limits ---
+
+def test_an_address_space_that_is_used_up(caulk, target, newest_python, tmp_path):
+    """The kernel does not ask this limit at a fork: a picture is taken as of any other process."""
+    extra = """
+import resource
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 20), used + (1 << 20)))
+try:
+    bytearray(16 << 20)
+    raise SystemExit("the limit holds nothing back")
+except MemoryError:
+    pass
+"""
+    process = target([newest_python, "-c", deploy.program(extra)])
+    deploy.check_visit(caulk, process, tmp_path)
+    assert "RLIMIT_AS" in deploy.call(caulk, "doctor", process.pid).stdout
+
+
+@needs_root
+def test_a_user_with_no_process_left(caulk, target, newest_python, tmp_path):
+    """The fork fails: the process is copied while it stands still, and caulk says so."""
+    user = 47811 # nobody else is this one
+    extra = "import os, resource\nresource.setrlimit(resource.RLIMIT_NPROC, (1, 1))\nos.setgid(%d); os.setuid(%d)" % (user, user)
+    extra += "\ntry:\n    os.fork()\n    raise SystemExit('the limit holds nothing back')\nexcept BlockingIOError:\n    pass"
+    process = target([newest_python, "-c", deploy.program(extra)])
+    deploy.check_visit(caulk, process, tmp_path, notes=1)
+    assert "could not fork" in deploy.call(caulk, "top", process.pid, notes=1).stderr
+    assert "RLIMIT_NPROC" in deploy.call(caulk, "doctor", process.pid).stdout
+
+
+@needs_root
+def test_a_user_looks_at_a_deleted_executable_of_his_own(caulk, target, tmp_path):
+    """The kernel shows map_files to the superuser only."""
+    system = "/usr/bin/python3"
+    if not os.path.exists(system):
+        pytest.skip("no system Python")
+    if not os.path.exists("/proc/sys/kernel/yama/ptrace_scope"):
+        scope = "0"
+    else:
+        with open("/proc/sys/kernel/yama/ptrace_scope") as stream:
+            scope = stream.read().strip()
+    if scope != "0":
+        pytest.skip("kernel.yama.ptrace_scope is %s" % scope)
+    folder = "/tmp/caulk-deploy-%d" % os.getpid()
+    os.mkdir(folder, 0o755)
+    try:
+        copy, program = os.path.join(folder, "caulk"), os.path.join(folder, "snake")
+        shutil.copy(caulk, copy)
+        shutil.copy(os.path.realpath(system), program)
+        as_user = ["setpriv", "--reuid=47812", "--regid=47812", "--clear-groups", "--inh-caps=-all"]
+        process = target([*as_user, program, "-c", deploy.program()], env={"PYTHONHOME": "/usr"})
+        os.unlink(program)
+        result = subprocess.run([*as_user, copy, "top", str(process.pid)], capture_output=True, text=True, timeout=60)
+        assert result.returncode == 0 and "Session" in result.stdout, result
+        examined = subprocess.run([*as_user, copy, "doctor", str(process.pid)], capture_output=True, text=True, timeout=60)
+        assert examined.returncode == 0 and "same user" in examined.stdout, examined
+    finally:
+        shutil.rmtree(folder)
+    deploy.check_goes_on(process)
+
+
+# --- threads ---
+
+MAIN_THREAD_ENDS = """
+import ctypes, os, threading
+STORE_READY = threading.Event()
+def serve():
+    import time
+    while open("/proc/self/task/%d/stat" % os.getpid()).read().rpartition(")")[2].split()[0] != "Z":
+        time.sleep(0.01)
+    print("ready", flush=True)
+    for line in sys.stdin:
+        print("pong", flush=True)
+threading.Thread(target=serve).start()
+ctypes.CDLL(None).syscall(60, 0)
+"""
+
+
+def test_a_main_thread_that_has_ended(caulk, target, python, tmp_path):
+    """The kernel shows nothing of such a process by its number: caulk says so, and leaves it alone."""
+    process = target([python, "-c", deploy.program(MAIN_THREAD_ENDS)])
+    with open("/proc/%d/stat" % process.pid) as stream:
+        assert stream.read().rpartition(")")[2].split()[0] == "Z"
+    refused = deploy.call(caulk, "top", process.pid, status=66, notes=1).stderr
+    assert "main thread of process %d has ended" % process.pid in refused
+    assert "main thread" in deploy.call(caulk, "doctor", process.pid, status=66).stdout
+    process.send("ping")
+    process.wait_line("pong", 20)
+
+
+@pytest.mark.xfail(strict=True, reason="live_open, maps_read and the copy ask /proc by the number of the process, whose "
+                                       "memory is gone with its main thread; a thread that lives still has it")
+def test_the_heap_of_a_process_whose_main_thread_has_ended(caulk, target, newest_python, tmp_path):
+    process = target([newest_python, "-c", deploy.program(MAIN_THREAD_ENDS)])
+    deploy.check_visit(caulk, process, tmp_path)
+
+
+# --- interpreters ---
+
+def has(python, module):
+    return subprocess.run([python, "-c", "import " + module], capture_output=True).returncode == 0
+
+
+INTERPRETERS = """
+import MODULE as module
+OTHERS = [module.create() for _ in range(3)]
+for number, other in enumerate(OTHERS):
+    module.RUN(other, "class Visitor: pass\\nGUESTS = [Visitor() for _ in range(" + str(100 * number + 100) + ")]")
+"""
+
+
+@pytest.mark.parametrize("module, run", [("_xxsubinterpreters", "run_string"), ("_interpreters", "exec")])
+def test_several_interpreters(caulk, target, python, tmp_path, module, run):
+    if not has(python, module):
+        pytest.skip("this version has no " + module)
+    extra = INTERPRETERS.replace("MODULE", module).replace("RUN", run)
+    process = target([python, "-c", deploy.program(extra)])
+    path = tmp_path / "interpreters.caulk"
+    deploy.call(caulk, "snapshot", process.pid, "-o", path)
+    assert deploy.count_of(caulk, path, "Session") == deploy.KEPT
+    assert deploy.count_of(caulk, path, "Visitor") == 600
+    found = deploy.call(caulk, "doctor", process.pid).stdout
+    assert "interpreters    4" in found
+    deploy.check_goes_on(process)
