@@ -31,6 +31,28 @@ static int open_same(const char *path, const struct memory_segment *segment) {
     return -1;
 }
 
+/* Some file systems give a file another device than the kernel's list of mappings has. */
+static bool is_path_of_program(int pid, const struct memory_segment *segment) {
+    char path[64], program[PATH_BYTES];
+    snprintf(path, sizeof path, "/proc/%d/exe", pid);
+    ssize_t length = readlink(path, program, sizeof program - 1);
+    program[length > 0 ? length : 0] = '\0';
+    return strcmp(program, segment->path) == 0;
+}
+
+/* The program file itself, which whoever may trace may open, deleted or not. */
+static int open_program(int pid, const struct memory_segment *segment) {
+    char path[64];
+    struct stat status;
+    snprintf(path, sizeof path, "/proc/%d/exe", pid);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0 || (fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_ino == segment->inode &&
+                     (status.st_dev == segment->device || is_path_of_program(pid, segment))))
+        return file;
+    close(file);
+    return -1;
+}
+
 int elf_file_open_mapped(int pid, const struct memory_segment *segment) {
     char path[PATH_BYTES];
     if (!(segment->flags & SEGMENT_FILE))
@@ -41,6 +63,8 @@ int elf_file_open_mapped(int pid, const struct memory_segment *segment) {
              (unsigned long long)segment->end);
     int file = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     size_t length = strlen(segment->path);
+    if (file < 0 && pid > 0)
+        file = open_program(pid, segment);
     if (file >= 0 || segment->path[0] != '/' || (length > 10 && strcmp(segment->path + length - 10, " (deleted)") == 0))
         return file;
     snprintf(path, sizeof path, "/proc/%d/root%s", pid, segment->path);

@@ -5,7 +5,7 @@
 #include "memory/memory.h"
 
 /* A file mapped by a process, opened the way that works in any mount namespace: /proc/PID/map_files, then
- * /proc/PID/root + path, then the path. -1 if none works. */
+ * /proc/PID/exe if it is the program, then /proc/PID/root + path, then the path. -1 if none works. */
 int elf_file_open_mapped(int pid, const struct memory_segment *segment);
 
 /* The address in the target of dynamic or static symbol `name` defined by the file that `segment` maps; 0 if
