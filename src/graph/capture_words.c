@@ -12,7 +12,7 @@ static uint32_t model_type_of_node(const struct captured *captured, node_id node
 /* --- where code comes from --- */
 
 static bool contains(struct span text, const char *part) {
-    return text.length && memmem(text.data, text.length, part, strlen(part));
+    return text.data && text.length && memmem(text.data, text.length, part, strlen(part));
 }
 
 /* lib/python3.11/json/decoder.py: a folder called pythonX.Y below a folder called lib is the library. */
