@@ -321,7 +321,10 @@ static int fuzz(const struct settings *settings, struct image_changes *changes) 
            (unsigned long long)outcome->with_faults, (unsigned long long)outcome->faults,
            (unsigned long long)outcome->nodes, (unsigned long long)outcome->refused, (unsigned long long)failures,
            (unsigned long long)outcome->slowest_ms);
-    return failures || runs == 0;
+    bool refuses_too_much = runs >= 50 && outcome->refused * 2 > runs;
+    if (refuses_too_much)
+        fprintf(stderr, "fuzz_image: more refusals than reports\n");
+    return failures || runs == 0 || refuses_too_much;
 }
 
 static bool read_settings(int argc, char **argv, struct settings *settings) {
