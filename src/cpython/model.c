@@ -186,6 +186,89 @@ static void choose_walker(struct model *model, struct type_model *made) {
     }
 }
 
+/* Where the last of some fields ends; those that the version does not have count nothing. */
+static uint32_t end_of_fields(const uint32_t *offsets, size_t count) {
+    uint32_t end = OBJECT_HEAD;
+    for (size_t i = 0; i < count; i++)
+        if (offsets[i] != LAYOUT_NONE && offsets[i] + 8 > end)
+            end = offsets[i] + 8;
+    return end;
+}
+#define END_OF(...)                                                                                          \
+    end_of_fields((const uint32_t[]){__VA_ARGS__}, sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t))
+
+/* What a walker reads of an instance without asking again: a type that claims less is damaged. */
+static uint32_t least_size(const struct layout *at, enum walker walker) {
+    enum {
+        ODICT_SIZE = 56,
+        DEQUE_SIZE = 72,
+        LRU_CACHE_SIZE = 112,
+        LRU_LINK_SIZE = 56,
+        ELEMENT_SIZE = 48,
+        ARRAY_SIZE = 48,
+        MMAP_SIZE = 32,
+        NDARRAY_SIZE = 72
+    };
+    switch (walker) {
+    case WALK_DICT: return END_OF(at->dict_used, at->dict_keys, at->dict_values);
+    case WALK_ORDERED_DICT: return at->dict_values + 8 + ODICT_SIZE;
+    case WALK_LIST: return END_OF(at->list_items, at->list_allocated);
+    case WALK_SET: return END_OF(at->set_fill, at->set_used, at->set_mask, at->set_table);
+    case WALK_TYPE: return at->type_size;
+    case WALK_FUNCTION:
+        return END_OF(at->function_globals, at->function_builtins, at->function_name, at->function_qualname,
+                      at->function_code, at->function_defaults, at->function_kwdefaults, at->function_closure,
+                      at->function_doc, at->function_dict, at->function_module, at->function_annotations,
+                      at->function_type_params, at->function_annotate);
+    case WALK_CODE: return at->code_bytes;
+    case WALK_FRAME:
+        return at->frame_object_frame == LAYOUT_NONE
+                   ? at->frame_localsplus
+                   : END_OF(at->frame_object_back, at->frame_object_frame, at->frame_object_trace,
+                            at->frame_object_extra_locals, at->frame_object_locals_cache,
+                            at->frame_object_overwritten);
+    case WALK_GENERATOR:
+        return END_OF(at->generator_code, at->generator_name, at->generator_qualname, at->generator_exc_value,
+                      at->generator_exc_type, at->generator_exc_traceback, at->generator_frame_object,
+                      at->generator_frame_state == LAYOUT_NONE ? LAYOUT_NONE
+                                                               : at->generator_frame_state & ~7u);
+    case WALK_TRACEBACK: return END_OF(at->traceback_next, at->traceback_frame);
+    case WALK_MODULE:
+        return END_OF(at->module_dict, at->module_definition, at->module_state_size, at->module_state,
+                      at->module_name);
+    case WALK_CELL: return END_OF(at->cell_contents);
+    case WALK_METHOD: return END_OF(at->method_function, at->method_self);
+    case WALK_WEAKREF: return END_OF(at->weakref_callback);
+    case WALK_MANAGED_BUFFER: return END_OF(at->managed_buffer_object);
+    case WALK_MEMORYVIEW: return END_OF(at->memoryview_buffer);
+    case WALK_BYTEARRAY: return END_OF(at->bytearray_allocated);
+    case WALK_DEQUE: return DEQUE_SIZE;
+    case WALK_LRU_CACHE: return LRU_CACHE_SIZE;
+    case WALK_LRU_LINK: return LRU_LINK_SIZE;
+    case WALK_ELEMENT: return ELEMENT_SIZE;
+    case WALK_ARRAY: return ARRAY_SIZE;
+    case WALK_MMAP: return MMAP_SIZE;
+    case WALK_NDARRAY: return NDARRAY_SIZE;
+    case WALK_TUPLE:
+    case WALK_LONG:
+    case WALK_BYTES: return OBJECT_VAR_HEAD;
+    default: return OBJECT_HEAD;
+    }
+}
+
+/* Its instances are seen, but nothing of them is believed. */
+static void distrust_short_type(struct model *model, struct type_model *made) {
+    bool sized = made->item_size || (made->dict_offset < 0 && !made->managed_dict);
+    uint32_t least = least_size(model->layout, made->walker);
+    if (made->basic_size >= least && (!sized || made->basic_size >= OBJECT_VAR_HEAD))
+        return;
+    model->faults++;
+    made->walker = WALK_OBJECT;
+    made->walked_size = OBJECT_HEAD;
+    made->item_size = 0;
+    made->dict_offset = 0;
+}
+
 /* A few static types of older versions have instances though PyType_Ready was never called for them
  * (Objects/memoryobject.c: _PyMemoryIter_Type, Modules/_functoolsmodule.c: lru_list_elem_type). */
 static bool is_in_use(const struct model *model, const void *type) {
@@ -219,6 +302,7 @@ static uint32_t add_type(struct model *model, remote_address address, uint32_t b
     made.is_python_class = is_python_class(model, type, made.name);
     describe_instances(model, type, &made);
     choose_walker(model, &made);
+    distrust_short_type(model, &made);
     inherit_words(model, type, &made);
     uint32_t index = (uint32_t)model->types.count;
     *vector_push(&model->types, struct type_model) = made;
@@ -316,8 +400,8 @@ static void add_static_states(struct model *model, remote_address table, uint32_
     }
 }
 
-/* Static types keep their dict and subclasses per interpreter (Objects/typeobject.c: _PyStaticType_GetState) in
- * versions that have such tables. */
+/* Static types keep their dict and subclasses per interpreter (Objects/typeobject.c: _PyStaticType_GetState)
+ * in versions that have such tables. */
 static void find_static_states(struct model *model) {
     const struct layout *layout = model->layout;
     for (size_t i = 0; i < model->process.interpreter_count; i++) {
@@ -342,6 +426,7 @@ struct error *model_open(struct image *image, struct model **out) {
     struct error *error = python_process_find(&image->memory, &model->process);
     if (!error) {
         model->layout = model->process.layout;
+        model->faults += model->process.damaged;
         error = find_type_type(model);
     }
     if (error) {

@@ -42,20 +42,21 @@ static remote_address find_symbol(const struct memory *memory, const char *name,
     return 0;
 }
 
-/* A list of the collector is a ring: head.next->prev is head, its lowest bits aside. Where a truncated core has
- * lost the first object, head.prev->next tells as much; where it has lost both, that they were in its memory. */
+/* A list of the collector is a ring: head.next->prev is head, its lowest bits aside. Where a truncated core
+ * has lost the first object, or a wild write has hit it, head.prev->next tells as much; where a core has lost
+ * both, that they were in its memory. */
 static bool is_collector_ring(const struct memory *memory, remote_address head) {
     uint64_t next, previous, back;
     if (!memory_read_word(memory, head, &next) || !memory_read_word(memory, head + 8, &previous))
         return false;
     next &= ~3ull;
     previous &= ~3ull;
-    if (memory_read_word(memory, next + 8, &back))
+    bool next_is_there = memory_read_word(memory, next + 8, &back);
+    if (next_is_there && (back & ~3ull) == head)
+        return true;
+    if (memory_read_word(memory, previous, &back))
         return (back & ~3ull) == head;
-    if (!memory_find_segment(memory, next))
-        return false;
-    return memory_read_word(memory, previous, &back) ? (back & ~3ull) == head
-                                                     : memory_find_segment(memory, previous) != NULL;
+    return !next_is_there && memory_find_segment(memory, next) && memory_find_segment(memory, previous);
 }
 
 /* What is true of every interpreter with this layout, checked before anything is believed. */
@@ -87,25 +88,27 @@ static bool interpreter_fits_patiently(const struct memory *memory, const struct
 
 static void set_version(struct python_process *process, uint32_t version) {
     process->version = version;
-    snprintf(process->version_text, sizeof process->version_text, "%u.%u.%u", version >> 24, version >> 16 & 0xff,
-             version >> 8 & 0xff);
+    snprintf(process->version_text, sizeof process->version_text, "%u.%u.%u", version >> 24,
+             version >> 16 & 0xff, version >> 8 & 0xff);
 }
 
 static struct error *refuse_version(int pid, const struct python_process *process) {
-    return error_create(STATUS_UNSUPPORTED, "process %d runs Python %s, which caulk does not know; supported: %s",
-                        pid, process->version_text, layout_supported_versions());
+    return error_create(STATUS_UNSUPPORTED,
+                        "process %d runs Python %s, which caulk does not know; supported: %s", pid,
+                        process->version_text, layout_supported_versions());
 }
 
 static struct error *refuse_unready(int pid) {
-    return error_create(STATUS_BUSY, "process %d: its Python is not initialized; it is starting or ending, try again",
-                        pid);
+    return error_create(
+        STATUS_BUSY, "process %d: its Python is not initialized; it is starting or ending, try again", pid);
 }
 
 /* The first interpreter of a runtime, by a row; 0 if there is none. */
 static remote_address first_interpreter(const struct memory *memory, const struct layout *layout,
                                         remote_address runtime) {
     uint64_t interpreter;
-    return memory_read_word(memory, runtime + layout->runtime_interpreters_head, &interpreter) ? interpreter : 0;
+    return memory_read_word(memory, runtime + layout->runtime_interpreters_head, &interpreter) ? interpreter
+                                                                                               : 0;
 }
 
 /* Offsets move between patch releases: if the nearest row does not fit, another of the same minor may. */
@@ -144,16 +147,19 @@ static struct error *read_version(const struct memory *memory, remote_address sy
 /* --- versions without Py_Version --- */
 
 /* Whether a str object of the target is this short text. */
-static bool is_text(const struct memory *memory, const struct layout *layout, remote_address object, const char *text) {
+static bool is_text(const struct memory *memory, const struct layout *layout, remote_address object,
+                    const char *text) {
     char bytes[16];
     uint64_t length = strlen(text), found;
-    return object && length <= sizeof bytes && memory_read_word(memory, object + layout->text_length, &found) &&
-           found == length && memory_read(memory, object + layout->text_ascii_size, length, bytes) &&
+    return object && length <= sizeof bytes &&
+           memory_read_word(memory, object + layout->text_length, &found) && found == length &&
+           memory_read(memory, object + layout->text_ascii_size, length, bytes) &&
            memcmp(bytes, text, length) == 0;
 }
 
 /* sys.hexversion, which is an integer of one digit; 0 if `keys` are not the keys of sys.__dict__. */
-static uint32_t find_hexversion(const struct memory *memory, const struct layout *layout, remote_address keys) {
+static uint32_t find_hexversion(const struct memory *memory, const struct layout *layout,
+                                remote_address keys) {
     enum { NAMES_MAX = 1 << 14, ENTRY_SIZE = 24, ENTRY_KEY = 8, ENTRY_VALUE = 16 };
     uint64_t size, count, key, value;
     if (!memory_read_word(memory, keys + layout->keys_size, &size) || size > NAMES_MAX ||
@@ -178,8 +184,8 @@ static bool is_named_after(const struct memory_segment *library, const struct la
     return found && !(found[strlen(name)] >= '0' && found[strlen(name)] <= '9');
 }
 
-/* The version that the interpreter gives of itself when it is read by this row; 0 if it gives none, and whether
- * that is because it is not that far yet. */
+/* The version that the interpreter gives of itself when it is read by this row; 0 if it gives none, and
+ * whether that is because it is not that far yet. */
 static uint32_t ask_interpreter(const struct memory *memory, const struct layout *layout,
                                 const struct python_process *process, bool *starting_out) {
     uint64_t namespace, keys;
@@ -198,7 +204,8 @@ static uint32_t ask_interpreter(const struct memory *memory, const struct layout
     return version;
 }
 
-/* Before 3.11 there is no Py_Version: the row that fits and finds its own minor version in sys is the right one. */
+/* Before 3.11 there is no Py_Version: the row that fits and finds its own minor version in sys is the right
+ * one. */
 static struct error *recognise_version(const struct memory *memory, struct python_process *process) {
     const struct memory_segment *library = process->library;
     size_t count;
@@ -218,8 +225,8 @@ static struct error *recognise_version(const struct memory *memory, struct pytho
         return refuse_unready(memory->pid);
     const char *slash = strrchr(library->path, '/');
     return error_create(STATUS_UNSUPPORTED,
-                        "process %d runs a Python that caulk does not know (%s); supported: %s",
-                        memory->pid, slash ? slash + 1 : library->path, layout_supported_versions());
+                        "process %d runs a Python that caulk does not know (%s); supported: %s", memory->pid,
+                        slash ? slash + 1 : library->path, layout_supported_versions());
 }
 
 /* A damaged chain of interpreters may be a ring. */
@@ -236,8 +243,13 @@ static struct error *find_interpreters(const struct memory *memory, struct pytho
                           &interpreter) ||
         !interpreter)
         return refuse_unready(memory->pid);
-    while (interpreter && !is_found(process, interpreter) && process->interpreter_count < PROCESS_INTERPRETERS_MAX) {
-        if (!interpreter_fits_patiently(memory, process->layout, process->runtime, interpreter))
+    while (interpreter && !is_found(process, interpreter) &&
+           process->interpreter_count < PROCESS_INTERPRETERS_MAX) {
+        bool fits = interpreter_fits_patiently(memory, process->layout, process->runtime, interpreter);
+        process->damaged = !fits && process->interpreter_count > 0;
+        if (process->damaged)
+            break;
+        if (!fits)
             return error_create(
                 STATUS_UNSUPPORTED,
                 "process %d: the structures of its Python %s are not where they should be (a debug, "
@@ -258,9 +270,10 @@ static struct error *refuse_without_runtime(const struct memory *memory) {
                             "process %d is not Python: no _PyRuntime symbol in any file that it has mapped",
                             memory->pid);
     const char *slash = strrchr(library->path, '/');
-    return error_create(STATUS_UNSUPPORTED,
-                        "process %d runs a Python that caulk does not know (%s, older than 3.7); supported: %s",
-                        memory->pid, slash ? slash + 1 : library->path, layout_supported_versions());
+    return error_create(
+        STATUS_UNSUPPORTED,
+        "process %d runs a Python that caulk does not know (%s, older than 3.7); supported: %s", memory->pid,
+        slash ? slash + 1 : library->path, layout_supported_versions());
 }
 
 struct error *python_process_find(const struct memory *memory, struct python_process *out) {

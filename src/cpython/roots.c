@@ -376,8 +376,8 @@ void roots_visit_static_data(struct model *model, struct root_visitor *visitor) 
 /* --- the collector --- */
 
 /* A list that breaks off, in a truncated core, has another end: the youngest objects. */
-static uint64_t walk_generation_backwards(struct model *model, remote_address head, bool permanent, uint64_t limit,
-                                          roots_collected each, void *context) {
+static uint64_t walk_generation_backwards(struct model *model, remote_address head, bool permanent,
+                                          uint64_t limit, roots_collected each, void *context) {
     uint64_t count = 0;
     remote_address link = model_word(model, head + 8) & ~3ull;
     while (link && link != head && count < limit && image_view(model->image, link, 2 * GC_HEAD)) {
@@ -431,7 +431,8 @@ static uint64_t collections_of(const struct model *model, remote_address gc, uin
         }
         latest = model_half(model, (statistics + index) & ~3ull) >> ((statistics + index) & 3) * 8 & 0xff;
     }
-    return model_word(model, statistics + latest * layout->gc_statistics_size + layout->gc_statistics_collections);
+    return model_word(model,
+                      statistics + latest * layout->gc_statistics_size + layout->gc_statistics_collections);
 }
 
 void roots_collector_facts(const struct model *model, struct collector_facts *out) {

@@ -3,7 +3,7 @@
 
 static uint64_t absolute_size(const unsigned char *bytes) {
     int64_t size = (int64_t)word_at(bytes, OBJECT_SIZE);
-    return (uint64_t)(size < 0 ? -size : size);
+    return size < 0 ? 0 - (uint64_t)size : (uint64_t)size; /* of the least number too */
 }
 
 /* Objects/unicodeobject.c: unicode_sizeof_impl; what a subclass adds is not counted. */
@@ -164,9 +164,9 @@ static uint64_t ndarray_size(const struct walk *walk) {
         return walk->type->basic_size;
     uint64_t largest = 0;
     for (uint32_t i = 0; i < count; i++) {
-        int64_t extent = (int64_t)model_word(walk->model, word_at(walk->bytes, DIMENSIONS) + i * 8ull);
-        int64_t stride = (int64_t)model_word(walk->model, word_at(walk->bytes, STRIDES) + i * 8ull);
-        uint64_t bytes = (uint64_t)(extent * (stride < 0 ? -stride : stride));
+        uint64_t extent = model_word(walk->model, word_at(walk->bytes, DIMENSIONS) + i * 8ull);
+        uint64_t stride = model_word(walk->model, word_at(walk->bytes, STRIDES) + i * 8ull);
+        uint64_t bytes = extent * (stride >> 63 ? 0 - stride : stride);
         largest = bytes > largest ? bytes : largest;
     }
     return walk->type->basic_size + count * 16 + largest;
@@ -266,7 +266,7 @@ uint64_t model_static_size(struct model *model, remote_address object, uint32_t 
     default: break;
     }
     int64_t items = model_of->item_size ? (int64_t)model_word(model, object + OBJECT_SIZE) : 0;
-    uint64_t count = (uint64_t)(items < 0 ? -items : items);
+    uint64_t count = items < 0 ? 0 - (uint64_t)items : (uint64_t)items;
     return (model_of->basic_size + (count < 1 << 24 ? count * model_of->item_size : 0) + 7) & ~7ull;
 }
 

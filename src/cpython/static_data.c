@@ -104,15 +104,16 @@ static void find_cache_in(struct model *model, remote_address begin, remote_addr
         model->type_cache = (struct static_stretch){run.begin, run.begin + run.entries * CACHE_ENTRY_SIZE};
 }
 
-/* Objects/listobject.c and Objects/dictobject.c: free_list, an array of 80 objects of which only the first are
- * free; behind them it keeps those that are in use again. */
-static void find_free_list(struct model *model, const char *type_name, remote_address begin, remote_address end,
-                           struct static_stretch *out) {
+/* Objects/listobject.c and Objects/dictobject.c: free_list, an array of 80 objects of which only the first
+ * are free; behind them it keeps those that are in use again. */
+static void find_free_list(struct model *model, const char *type_name, remote_address begin,
+                           remote_address end, struct static_stretch *out) {
     enum { LONGEST = 80, LEAST = 8 };
     remote_address first = 0;
     for (remote_address at = begin; at + 8 <= end; at += 8) {
         remote_address object = model_word(model, at);
-        uint32_t type = object ? model_find_type(model, model_word(model, object + OBJECT_TYPE)) : MODEL_NOT_A_TYPE;
+        uint32_t type =
+            object ? model_find_type(model, model_word(model, object + OBJECT_TYPE)) : MODEL_NOT_A_TYPE;
         bool right = type != MODEL_NOT_A_TYPE && strcmp(model_type(model, type)->name, type_name) == 0;
         if (right && !first)
             first = at;
@@ -131,7 +132,8 @@ static void find_free_list(struct model *model, const char *type_name, remote_ad
 static void find_borrowing_tables(struct model *model, const struct memory_segment *segment) {
     const struct layout *layout = model->layout;
     remote_address end = model_static_data_end(model, segment);
-    for (remote_address word = 0; word < CACHE_ENTRY_SIZE && layout->interpreter_type_cache == LAYOUT_NONE; word += 8)
+    for (remote_address word = 0; word < CACHE_ENTRY_SIZE && layout->interpreter_type_cache == LAYOUT_NONE;
+         word += 8)
         if (!model->type_cache.begin)
             find_cache_in(model, segment->begin + word, end);
     if (layout->interpreter_free_lists == LAYOUT_NONE) {

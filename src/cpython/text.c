@@ -56,10 +56,10 @@ bool model_integer(struct model *model, remote_address object, int64_t *out) {
         sign = 1 - (int64_t)(tag & 3);
     } else {
         int64_t size = (int64_t)word_at(bytes, OBJECT_SIZE);
-        count = size < 0 ? -size : size;
+        count = size < 0 ? (int64_t)(0 - (uint64_t)size) : size;
         sign = size < 0 ? -1 : 1;
     }
-    if (count > 2)
+    if (count < 0 || count > 2)
         return false;
     int64_t value = 0;
     if (count > 0)

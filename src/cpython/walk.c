@@ -98,7 +98,7 @@ static remote_address find_dict_slot(const struct walk *walk) {
         int64_t items = (int64_t)word_at(walk->bytes, OBJECT_SIZE);
         if (walk->layout->long_tag != LAYOUT_NONE && walk->type->walker == WALK_LONG)
             items = (int64_t)(word_at(walk->bytes, walk->layout->long_tag) >> 3);
-        uint64_t count = (uint64_t)(items < 0 ? -items : items);
+        uint64_t count = items < 0 ? 0 - (uint64_t)items : (uint64_t)items;
         if (count > 1ull << 32)
             return 0;
         offset += (int64_t)((walk->type->basic_size + count * walk->type->item_size + 7) & ~7ull);

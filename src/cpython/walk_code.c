@@ -86,8 +86,8 @@ static uint64_t used_words(const struct layout *layout, const unsigned char *byt
     return pointer ? (pointer - frame - layout->frame_localsplus) / 8 : UINT64_MAX;
 }
 
-/* What a word of a frame owns. Tag bits (Include/internal/pycore_stackref.h) tell integers and references that
- * somebody else counts; those to immortal objects are nobody's. */
+/* What a word of a frame owns. Tag bits (Include/internal/pycore_stackref.h) tell integers and references
+ * that somebody else counts; those to immortal objects are nobody's. */
 static remote_address owned_by_frame(const struct model *model, remote_address word) {
     uint32_t tags = model->layout->frame_reference_tags;
     if (!(word & tags))
@@ -147,8 +147,8 @@ static bool is_executing(const struct layout *layout, const unsigned char *frame
     return frame[layout->frame_executing] == layout->frame_executing_value;
 }
 
-/* Where frames are objects, what the frame of a call that is under way or of a living generator holds is told as
- * its thread's or its generator's, as in the versions where it is theirs. */
+/* Where frames are objects, what the frame of a call that is under way or of a living generator holds is told
+ * as its thread's or its generator's, as in the versions where it is theirs. */
 static void walk_whole_frame(const struct walk *walk) {
     if (!is_executing(walk->layout, walk->bytes) && !word_at(walk->bytes, walk->layout->frame_generator))
         walk_interpreter_frame(walk->model, walk->object, false, walk->visitor);
@@ -157,7 +157,8 @@ static void walk_whole_frame(const struct walk *walk) {
 static void walk_frame_of_generator(const struct walk *walk) {
     const struct layout *layout = walk->layout;
     remote_address frame = word_at(walk->bytes, layout->generator_frame_object);
-    const unsigned char *bytes = frame ? image_view(walk->model->image, frame, layout->frame_localsplus) : NULL;
+    const unsigned char *bytes =
+        frame ? image_view(walk->model->image, frame, layout->frame_localsplus) : NULL;
     visit(walk->visitor, frame, REFERENCE_SLOT, label_text("gi_frame"));
     if (bytes)
         walk_interpreter_frame(walk->model, frame, is_executing(layout, bytes), walk->visitor);

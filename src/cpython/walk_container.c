@@ -55,7 +55,8 @@ static bool read_table_size(const struct layout *layout, const unsigned char *he
         *index_bytes_out = size * width;
         return size <= 1ull << LOG2_SIZE_MAX;
     }
-    if (head[layout->keys_log2_size] > LOG2_SIZE_MAX || head[layout->keys_log2_index_bytes] > LOG2_INDEX_BYTES_MAX)
+    if (head[layout->keys_log2_size] > LOG2_SIZE_MAX ||
+        head[layout->keys_log2_index_bytes] > LOG2_INDEX_BYTES_MAX)
         return false;
     *size_out = 1ull << head[layout->keys_log2_size];
     *index_bytes_out = 1ull << head[layout->keys_log2_index_bytes];
