@@ -4,6 +4,7 @@ import time
 
 import load as loads
 import pytest
+import pythons
 import verdict as verdicts
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -18,8 +19,9 @@ def shop(request, python_with_programs, target, tmp_path):
     """(which, port, pid of the one worker, process)"""
     port = loads.free_port()
     environment = {"SHOP_AUDIT": "forget"} if request.param == "repaired" else {}
+    quiet = [] if pythons.version_of(python_with_programs).startswith("3.9.") else ["--no-control-socket"]  # none in its gunicorn
     process = target([python_with_programs, "-c", STARTER, "--worker-class", "gthread", "--threads", "4", "--workers", "1",
-                      "--bind", "127.0.0.1:%d" % port, "--no-control-socket", "shop:application"],
+                      "--bind", "127.0.0.1:%d" % port, *quiet, "shop:application"],
                      env=environment, cwd=HERE)
     deadline = time.monotonic() + 30
     while True:
