@@ -29,7 +29,7 @@ struct growth_work {
     struct vector holders, settled;
 };
 
-/* The node of observation `index` on the same path as `node` of the last tree, else the one of the same single
+/* The node of observation `index` on the same path as `node` of the last tree, else the one of the same
  * object: a container lives on while the best path to it changes with what runs at the moment. MAP_ABSENT if there
  * is neither. */
 uint32_t growth_match(const struct growth_work *work, size_t index, uint32_t node);

@@ -297,10 +297,11 @@ static void sum_subtrees(struct path_tree *tree) {
     }
 }
 
-/* A path node that stands for one object is that object. */
+/* A path node that has one object is that object, folded or not: what runs at the moment may be found by way of a
+ * table of what runs at the moment. */
 static void set_addresses(struct path_tree *tree, const struct graph *graph) {
     for (uint32_t node = 0; node < tree->count; node++)
-        if (tree->nodes[node].single && tree->nodes[node].objects == 1)
+        if (tree->nodes[node].objects == 1)
             tree->nodes[node].address = graph->addresses[tree->nodes[node].example];
 }
 

@@ -20,7 +20,7 @@ struct path_node {
     uint8_t kind;           /* enum edge_kind of the step */
     uint8_t reach;          /* enum reach_class */
     bool single;            /* no step above was folded: stands for at most one object */
-    uint64_t address;       /* of a single node's object: tells it again when its best path changes; else 0 */
+    uint64_t address;       /* of its object if it has just one: tells it again when its best path changes; else 0 */
     node_id example;        /* one of its objects, the one with the most children, in this snapshot's graph */
     uint64_t objects, bytes;                 /* of the node itself, shallow */
     uint64_t subtree_objects, subtree_bytes; /* with everything below it in the tree */
@@ -44,7 +44,7 @@ struct path_tree {
 void path_tree_build(const struct graph *graph, const struct reach *reach, const struct paths *paths,
                      bool want_nodes, struct arena *arena, struct path_tree *out);
 
-/* Indexes for map_find: path nodes by key, and single ones by address. */
+/* Indexes for map_find: path nodes by key, and those of one object by address. */
 struct map;
 void path_tree_index(const struct path_tree *tree, struct map *by_key, struct map *by_address);
 

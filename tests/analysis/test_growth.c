@@ -95,8 +95,18 @@ static void draw_two_ways(int step, struct text *out) {
     items(out, "store", "item", 100 + 10 * step, 100);
 }
 
+/* The same desk, at the end in a table of what is at work just now. */
+static void draw_at_work(int step, struct text *out) {
+    module(out);
+    text_add(out, step == SNAPSHOTS - 1 ? "ns -['current']-> current(dict):100 -[]-> desk(shop.Desk):48\n"
+                                        : "ns -['current']-> current(dict):100; ns -['desk']-> desk(shop.Desk):48\n");
+    text_add(out, "desk -.open-> store(dict):100\n");
+    items(out, "store", "item", 100 + 10 * step, 100);
+}
+
 TEST(a_container_is_itself_whatever_path_leads_to_it) {
     CHECK_TEXT(leaks(watch(draw_two_ways)), "shop.desk.open");
+    CHECK_TEXT(leaks(watch(draw_at_work)), "shop.current[...].open");
 }
 
 static void draw_quiet(int step, struct text *out) {
