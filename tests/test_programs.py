@@ -25,18 +25,27 @@ def test_there_are_programs_of_both_sorts():
     assert outcomes.count("leak") >= 10 and outcomes.count("no-leak") >= 4
 
 
+def complaint(verdict, expected):
+    """What is wrong with the verdict, None if nothing is."""
+    words = verdicts.summary(verdict)
+    if verdict["verdict"] != expected["verdict"]:
+        return words
+    if expected["verdict"] != "leak":
+        return words if [f for f in verdict["findings"] if f["confidence"] == "certain"] else None
+    first = verdict["findings"][0]
+    right = verdicts.in_order(expected["path"], verdicts.path_of(first)) and first["kind"] in expected["kind"]
+    return None if right else words
+
+
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_program(caulk, python, target, name):
+    """Five seconds are short on a machine that is busy with other things: who fails gets a second, longer look."""
     path = os.path.join(FOLDER, name + ".py")
     expected = expectation(path)
     program = target([python, path])
-    verdict = verdicts.leaks(caulk, program.pid, 5)
-    words = verdicts.summary(verdict)
-    assert verdict["verdict"] == expected["verdict"], words
-    if expected["verdict"] == "leak":
-        first = verdict["findings"][0]
-        assert verdicts.in_order(expected["path"], verdicts.path_of(first)), words
-        assert first["kind"] in expected["kind"], words
-    else:
-        assert not [f for f in verdict["findings"] if f["confidence"] == "certain"], words
+    wrong = complaint(verdicts.leaks(caulk, program.pid, 5), expected)
+    if wrong:
+        print("not in 5 seconds:", wrong)
+        wrong = complaint(verdicts.leaks(caulk, program.pid, 12), expected)
+    assert not wrong, wrong
     assert program.alive() and not program.errors(), program.errors()
