@@ -132,7 +132,6 @@ static void print_gc(void) {
     ROW(gc_statistics_old_index, NONE);
 #endif
     AT(gc_collecting, gc, collecting);
-    ROW(gc_size, sizeof(gc));
 }
 
 static void print_thread(void) {
@@ -141,11 +140,9 @@ static void print_thread(void) {
 #if PY_VERSION_HEX >= 0x030b0000
     ROW(thread_size, MEMBER_SIZE(PyInterpreterState, _initial_thread));
     AT(thread_native_id, PyThreadState, native_thread_id);
-    AT(exc_item_value, _PyErr_StackItem, exc_value);
 #else
     ROW(thread_size, sizeof(PyThreadState));
     ROW(thread_native_id, NONE);
-    AT(exc_item_value, _PyErr_StackItem, exc_value);
 #endif
 #if PY_VERSION_HEX >= 0x030d0000
     AT(thread_frame, PyThreadState, current_frame);
@@ -164,8 +161,6 @@ static void print_thread(void) {
     AT(thread_id, PyThreadState, thread_id);
     AT(thread_context, PyThreadState, context);
     AT(thread_dict, PyThreadState, dict);
-    AT(thread_exc_state, PyThreadState, exc_state);
-    AT(thread_exc_info, PyThreadState, exc_info);
 }
 
 #if PY_VERSION_HEX >= 0x030b0000
@@ -175,15 +170,12 @@ static void print_frame(void) {
 #if PY_VERSION_HEX >= 0x030d0000
     AT(frame_code, frame, f_executable);
     AT(frame_function, frame, f_funcobj);
-    AT(frame_instruction, frame, instr_ptr);
 #elif PY_VERSION_HEX >= 0x030c0000
     AT(frame_code, frame, f_code);
     AT(frame_function, frame, f_funcobj);
-    AT(frame_instruction, frame, prev_instr);
 #else
     AT(frame_code, frame, f_code);
     AT(frame_function, frame, f_func);
-    AT(frame_instruction, frame, prev_instr);
 #endif
     AT(frame_globals, frame, f_globals);
     AT(frame_builtins, frame, f_builtins);
@@ -210,7 +202,6 @@ static void print_frame(void) {
     ROW(frame_object_size, sizeof(PyFrameObject));
     AT(frame_object_back, PyFrameObject, f_back);
     AT(frame_object_trace, PyFrameObject, f_trace);
-    AT(frame_object_lineno, PyFrameObject, f_lineno);
 #if PY_VERSION_HEX >= 0x030d0000
     AT(frame_object_extra_locals, PyFrameObject, f_extra_locals);
     AT(frame_object_locals_cache, PyFrameObject, f_locals_cache);
@@ -250,7 +241,6 @@ static void print_frame(void) {
     AT(frame_previous, PyFrameObject, f_back);
     AT(frame_code, PyFrameObject, f_code);
     ROW(frame_function, NONE);
-    ROW(frame_instruction, NONE);
     AT(frame_globals, PyFrameObject, f_globals);
     AT(frame_builtins, PyFrameObject, f_builtins);
     AT(frame_locals, PyFrameObject, f_locals);
@@ -277,7 +267,6 @@ static void print_frame(void) {
     ROW(frame_object_size, sizeof(PyFrameObject));
     AT(frame_object_back, PyFrameObject, f_back);
     AT(frame_object_trace, PyFrameObject, f_trace);
-    AT(frame_object_lineno, PyFrameObject, f_lineno);
     ROW(frame_object_extra_locals, NONE);
     ROW(frame_object_locals_cache, NONE);
     ROW(frame_object_overwritten, NONE);

@@ -44,10 +44,8 @@ static void print_code_body(void) {
 static void print_code(void) {
     AT(code_consts, PyCodeObject, co_consts);
     AT(code_names, PyCodeObject, co_names);
-    AT(code_flags, PyCodeObject, co_flags);
     AT(code_stack_size, PyCodeObject, co_stacksize);
     AT(code_first_line, PyCodeObject, co_firstlineno);
-    AT(code_plain_locals, PyCodeObject, co_nlocals);
     AT(code_filename, PyCodeObject, co_filename);
     AT(code_name, PyCodeObject, co_name);
     print_code_body();
@@ -90,9 +88,7 @@ static void print_type(void) {
     AT(heap_type_cached_keys, PyHeapTypeObject, ht_cached_keys);
     AT(heap_type_module, PyHeapTypeObject, ht_module);
 #if PY_VERSION_HEX >= 0x030b0000
-    AT(heap_type_spec_getitem, PyHeapTypeObject, _spec_cache);
 #else
-    ROW(heap_type_spec_getitem, NONE);
 #endif
 }
 
@@ -119,7 +115,6 @@ static void print_containers(void) {
 #if PY_VERSION_HEX >= 0x030d0000
     AT(values_valid, PyDictValues, valid);
     AT(values_capacity, PyDictValues, capacity);
-    AT(values_size, PyDictValues, size);
     ROW(managed_values, NONE);
     ROW(managed_values_tagged, NONE);
     ROW(managed_dict, 24); /* bytes before the object: Include/internal/pycore_object.h MANAGED_DICT_OFFSET */
@@ -127,7 +122,6 @@ static void print_containers(void) {
 #elif PY_VERSION_HEX >= 0x030c0000
     ROW(values_valid, NONE);
     ROW(values_capacity, NONE);
-    ROW(values_size, NONE);
     ROW(managed_values, NONE);
     ROW(managed_values_tagged, 24); /* one word for both, bit 0 tells: PyDictOrValues */
     ROW(managed_dict, NONE);
@@ -135,7 +129,6 @@ static void print_containers(void) {
 #elif PY_VERSION_HEX < 0x030b0000
     ROW(values_valid, NONE);
     ROW(values_capacity, NONE);
-    ROW(values_size, NONE);
     ROW(managed_values, NONE);
     ROW(managed_values_tagged, NONE);
     ROW(managed_dict, NONE);
@@ -143,7 +136,6 @@ static void print_containers(void) {
 #else
     ROW(values_valid, NONE);
     ROW(values_capacity, NONE);
-    ROW(values_size, NONE);
     ROW(managed_values, 32); /* _PyObject_ValuesPointer: ((PyDictValues **)obj)[-4] */
     ROW(managed_values_tagged, NONE);
     ROW(managed_dict, 24); /* _PyObject_ManagedDictPointer: ((PyObject **)obj)[-3] */
@@ -243,9 +235,6 @@ static void print_function(void) {
     AT(module_state, PyModuleObject, md_state);
     AT(module_name, PyModuleObject, md_name);
     AT(definition_state_size, PyModuleDef, m_size);
-    AT(cfunction_self, PyCFunctionObject, m_self);
-    AT(cfunction_module, PyCFunctionObject, m_module);
-    AT(cfunction_definition, PyCFunctionObject, m_ml);
     AT(traceback_next, PyTracebackObject, tb_next);
     AT(traceback_frame, PyTracebackObject, tb_frame);
     AT(traceback_line, PyTracebackObject, tb_lineno);

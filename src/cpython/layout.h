@@ -26,23 +26,23 @@
     X(gc_enabled) X(gc_generations) X(gc_generation_size) X(gc_generation_threshold)                         \
     X(gc_statistics_collections) X(gc_statistics_young_index) X(gc_statistics_old) X(gc_statistics_old_size) \
     X(gc_statistics_old_index)                                                                               \
-    X(gc_permanent_generation) X(gc_statistics) X(gc_statistics_size) X(gc_collecting) X(gc_size)            \
+    X(gc_permanent_generation) X(gc_statistics) X(gc_statistics_size) X(gc_collecting)            \
     X(thread_size) X(thread_next) X(thread_interpreter) X(thread_frame) X(thread_cframe)                     \
     X(cframe_current_frame) X(thread_native_id) X(thread_id) X(thread_context) X(thread_dict)                \
-    X(thread_exc_state) X(thread_exc_info) X(exc_item_value)                                                 \
+                                                    \
     X(frame_code) X(frame_previous) X(frame_function) X(frame_globals) X(frame_builtins) X(frame_locals)     \
-    X(frame_object) X(frame_instruction) X(frame_stacktop) X(frame_owner) X(frame_localsplus)                \
+    X(frame_object) X(frame_stacktop) X(frame_owner) X(frame_localsplus)                \
     X(frame_stack_pointer) X(frame_stack_depth) X(frame_value_stack) X(frame_executing)                      \
     X(frame_executing_value) X(frame_generator) X(frame_reference_tags)                                      \
     X(frame_object_size) X(frame_object_back) X(frame_object_frame) X(frame_object_trace)                    \
-    X(frame_object_lineno) X(frame_object_data) X(frame_object_extra_locals) X(frame_object_locals_cache)    \
+    X(frame_object_data) X(frame_object_extra_locals) X(frame_object_locals_cache)    \
     X(frame_object_overwritten)                                                                              \
     X(generator_code) X(generator_name) X(generator_qualname) X(generator_exc_value)                         \
     X(generator_exc_type) X(generator_exc_traceback)                                                         \
     X(generator_origin) X(generator_frame_state) X(generator_executing_value) X(generator_frame)             \
     X(generator_frame_object)                                                                                \
-    X(code_consts) X(code_names) X(code_exception_table) X(code_flags) X(code_stack_size)                    \
-    X(code_first_line) X(code_locals_count) X(code_plain_locals) X(code_local_names) X(code_local_kinds)     \
+    X(code_consts) X(code_names) X(code_exception_table) X(code_stack_size)                    \
+    X(code_first_line) X(code_locals_count) X(code_local_names) X(code_local_kinds)     \
     X(code_filename) X(code_name) X(code_qualname) X(code_line_table) X(code_cached) X(code_cached_count)    \
     X(code_cached_indirect) X(code_bytes) X(code_cell_names) X(code_free_names) X(code_byte_object)          \
     X(code_cell_arguments) X(code_opcache) X(code_opcache_size) X(code_opcache_entry_size)                                          \
@@ -50,10 +50,10 @@
     X(type_flags) X(type_traverse) X(type_weaklist_offset) X(type_members) X(type_base) X(type_dict)         \
     X(type_dict_offset) X(type_bases) X(type_mro) X(type_cache) X(type_subclasses)                           \
     X(heap_type_name) X(heap_type_slots) X(heap_type_qualname) X(heap_type_cached_keys) X(heap_type_module)  \
-    X(heap_type_spec_getitem)                                                                                \
+                                                                                   \
     X(dict_used) X(dict_keys) X(dict_values)                                                                 \
     X(keys_log2_size) X(keys_log2_index_bytes) X(keys_kind) X(keys_entry_count) X(keys_indices)              \
-    X(keys_size) X(keys_usable) X(values_items) X(values_valid) X(values_capacity) X(values_size)                         \
+    X(keys_size) X(keys_usable) X(values_items) X(values_valid) X(values_capacity)                         \
     X(managed_values) X(managed_values_tagged) X(managed_dict) X(inline_values) X(pre_header_size)           \
     X(list_items) X(list_allocated) X(tuple_items)                                                           \
     X(set_fill) X(set_used) X(set_mask) X(set_table) X(set_small_table) X(set_size)                          \
@@ -66,7 +66,7 @@
     X(function_module) X(function_annotations) X(function_type_params) X(function_annotate)                                      \
     X(method_function) X(method_self) X(cell_contents)                                                       \
     X(module_dict) X(module_definition) X(module_state_size) X(module_state) X(module_name) X(definition_state_size)              \
-    X(cfunction_self) X(cfunction_module) X(cfunction_definition)                                            \
+                                               \
     X(traceback_next) X(traceback_frame) X(traceback_line)                                                   \
     X(weakref_callback) X(managed_buffer_object) X(memoryview_buffer)                                        \
     X(exception_args) X(exception_notes) X(exception_traceback) X(exception_context) X(exception_cause)      \
