@@ -1,6 +1,8 @@
 /* Words for a graph that was read from a file. */
 #include "graph/heap_file_format.h"
 
+#include <stdlib.h>
+
 struct span file_word(const struct file_words *words, uint32_t word) {
     return (struct span){words->word_bytes + words->word_begin[word],
                          words->word_begin[word + 1] - words->word_begin[word]};
@@ -19,37 +21,28 @@ static void describe_edges(void *context, node_id source, struct edge_name *name
     }
 }
 
+/* Records of both tables begin with their node and are sorted by it. */
+static int compare_node(const void *key, const void *record) {
+    node_id wanted = *(const node_id *)key, node = *(const node_id *)record;
+    return (wanted > node) - (wanted < node);
+}
+
 static struct span describe_node(void *context, node_id node, struct arena *arena) {
     (void)arena;
     const struct file_words *words = context;
-    size_t low = 0, high = words->node_name_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (words->node_names[middle].node < node)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == words->node_name_count || words->node_names[low].node != node)
-        return (struct span){0};
-    return file_word(words, words->node_names[low].word);
+    const struct file_node_name *record =
+        bsearch(&node, words->node_names, words->node_name_count, sizeof *record, compare_node);
+    return record ? file_word(words, record->word) : (struct span){0};
 }
 
 static void describe_facts(void *context, node_id node, struct node_facts *facts, struct arena *arena) {
     (void)arena;
     const struct file_words *words = context;
     *facts = (struct node_facts){.length = -1, .bound = -2, .refcount = words->graph->refcounts[node]};
-    size_t low = 0, high = words->node_fact_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (words->node_facts[middle].node < node)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == words->node_fact_count || words->node_facts[low].node != node)
+    const struct file_node_fact *record =
+        bsearch(&node, words->node_facts, words->node_fact_count, sizeof *record, compare_node);
+    if (!record)
         return;
-    const struct file_node_fact *record = &words->node_facts[low];
     facts->length = record->length;
     facts->bound = record->bound;
     facts->line = record->line;
