@@ -13,9 +13,12 @@ MAY_INCLUDE = {
     "cpython": {"memory", "base"},
     "graph": {"base"},
     "analysis": {"graph", "base"},
-    "diagnosis": {"analysis", "graph", "base"},
-    "report": {"diagnosis", "analysis", "graph", "base"},
-    "app": {"report", "diagnosis", "analysis", "graph", "cpython", "memory", "base"},
+    "wire": set(),
+    "samples": {"wire", "base"},
+    "agent": {"wire"},
+    "diagnosis": {"analysis", "graph", "samples", "wire", "base"},
+    "report": {"diagnosis", "analysis", "graph", "samples", "wire", "base"},
+    "app": {"report", "diagnosis", "analysis", "graph", "samples", "wire", "cpython", "memory", "base"},
 }
 
 # The one bridge from cpython to graph.
