@@ -71,6 +71,8 @@ static void check_state(const struct doctor_facts *facts, struct doctor_checks *
     else if (state == 'T')
         advise(add(checks, "state", DOCTOR_LIMITED, "stopped by a signal: its heap can be read, but nothing in it grows"),
                "kill -CONT it");
+    else if (facts->conditions.main_thread_ended)
+        add(checks, "state", DOCTOR_OK, "its main thread has ended, others live: it is read and forked by way of one of them");
     else
         add(checks, "state", DOCTOR_OK, "it runs");
 }
@@ -191,26 +193,8 @@ static void check_threads(const struct live_conditions *conditions, struct docto
         add(checks, "threads", DOCTOR_OK, "%d, none in a wait that cannot be interrupted", conditions->threads);
 }
 
-/* Why the process will be copied while it stands still; NULL if it will be forked. */
-static const char *no_picture(const struct live_conditions *conditions) {
-    if (conditions->seccomp)
-        return "it runs under seccomp, whose filter may forbid the fork";
-    if (conditions->shadow_stack)
-        return "it runs with a shadow stack, which forbids calls from outside";
-    if (!conditions->has_instructions)
-        return "no instruction was found by which it could be made to fork";
-    if (conditions->processes_limit != LIVE_UNLIMITED && conditions->processes_of_user >= conditions->processes_limit)
-        return "its user is at the limit of processes (RLIMIT_NPROC), so it cannot fork";
-    if (conditions->tasks_limit != LIVE_UNLIMITED && conditions->tasks_used >= conditions->tasks_limit)
-        return "its control group is at the limit of processes (pids.max), so it cannot fork";
-    if (conditions->commit_limit != LIVE_UNLIMITED &&
-        conditions->committed + conditions->anonymous > conditions->commit_limit)
-        return "vm.overcommit_memory is 2 and the machine has promised all it may, so it cannot fork";
-    return NULL;
-}
-
 static void check_picture(const struct live_conditions *conditions, struct doctor_checks *checks) {
-    const char *reason = no_picture(conditions);
+    const char *reason = live_conditions_against_picture(conditions);
     if (reason)
         advise(add(checks, "picture", DOCTOR_LIMITED, "%s: it is copied while it stands still, as with --pause", reason),
                "nothing, if the pause below can be afforded");
@@ -223,7 +207,7 @@ static void check_pause(const struct live_conditions *conditions, struct doctor_
     double fork = 1 + 1e3 * (fork_seconds_per_byte * (double)(conditions->resident - huge) +
                              huge_seconds_per_byte * (double)huge);
     double copy = 1 + 1e3 * copy_seconds_per_byte * (double)conditions->resident;
-    bool picture = !no_picture(conditions);
+    bool picture = !live_conditions_against_picture(conditions);
     double expected = picture ? fork : copy;
     struct doctor_check *check = add(checks, "pause", expected > 1000 ? DOCTOR_LIMITED : DOCTOR_OK,
                                      "about %.0f ms per snapshot for %s resident", expected,
@@ -245,7 +229,7 @@ static void check_memory(const struct live_conditions *conditions, struct doctor
     struct words worst = words_bytes(conditions->anonymous + tables);
     if (room == UINT64_MAX)
         add(checks, "memory", DOCTOR_UNKNOWN, "neither a limit nor the free memory of the machine can be read");
-    else if (no_picture(conditions))
+    else if (live_conditions_against_picture(conditions))
         add(checks, "memory", DOCTOR_OK, "%s left; without a picture no pages are kept twice", words_bytes(room).text);
     else if (room < conditions->anonymous + tables)
         advise(add(checks, "memory", DOCTOR_LIMITED,

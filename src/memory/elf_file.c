@@ -2,6 +2,8 @@
  * under us is an error and not a signal. */
 #include "memory/elf_file.h"
 
+#include "memory/maps.h"
+
 #include <fcntl.h>
 #include <gelf.h>
 #include <libelf.h>
@@ -59,6 +61,8 @@ int elf_file_open_mapped(int pid, const struct memory_segment *segment) {
         return -1;
     if (!segment->device)
         pid = 0; /* of a core: its process is dead, another one may have the number */
+    else
+        pid = proc_live_thread(pid);
     snprintf(path, sizeof path, "/proc/%d/map_files/%llx-%llx", pid, (unsigned long long)segment->begin,
              (unsigned long long)segment->end);
     int file = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;

@@ -2,6 +2,7 @@
 #include "memory/freeze.h"
 
 #include "memory/live.h"
+#include "memory/live_conditions.h"
 #include "memory/maps.h"
 #include "memory/picture.h"
 
@@ -38,18 +39,19 @@ static struct error *error_gone(int pid) {
 
 static bool process_is_gone(int pid) {
     char path[64];
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    snprintf(path, sizeof path, "/proc/%d/stat", proc_live_thread(pid));
     char state = proc_state(path);
     return state == 0 || state == 'Z' || state == 'X';
 }
 
 /* A word that cannot be read holds nobody up: then there is no collector to wait for. */
 static bool conditions_hold(const struct freeze *freeze) {
+    int thread = proc_live_thread(freeze->pid);
     for (size_t i = 0; i < freeze->options->condition_count; i++) {
         uint32_t word = 0;
         struct iovec local = {&word, sizeof word};
         struct iovec remote = {(void *)freeze->options->conditions[i].address, sizeof word};
-        if (process_vm_readv(freeze->pid, &local, 1, &remote, 1, 0) == sizeof word && word)
+        if (process_vm_readv(thread, &local, 1, &remote, 1, 0) == sizeof word && word)
             return false;
     }
     return true;
@@ -217,20 +219,13 @@ static struct error *freeze_run(struct freeze *freeze) {
                         freeze->busy);
 }
 
-/* A filter may kill the process for a fork or a sigreturn; a shadow stack forbids our way back. */
-static const char *why_no_calls(int pid) {
-    char path[64], status[8192];
-    snprintf(path, sizeof path, "/proc/%d/status", pid);
-    if (proc_read(path, sizeof status, status) <= 0)
-        return "its status is unreadable";
-    if (proc_status_field(status, "Seccomp:", 0) != 0)
-        return "it runs under seccomp, which may forbid the fork";
-    return strstr(status, "shstk") ? "it runs with a shadow stack" : NULL;
-}
-
 static const char *why_pause(int pid, const struct memory *memory, struct injector *injector) {
-    const char *reason = why_no_calls(pid);
-    return reason ? reason : injector_find(memory, injector) ? NULL : "no instruction of it can make it fork";
+    struct live_conditions conditions;
+    live_conditions_read_few(pid, &conditions);
+    if (!conditions.state)
+        return "its status is unreadable";
+    conditions.has_instructions = injector_find(memory, injector);
+    return live_conditions_against_picture(&conditions);
 }
 
 struct error *freeze_and_copy(int pid, const struct freeze_options *options, struct image **out,

@@ -4,6 +4,8 @@
  * with its target the kernel first makes the picture a page of its own, which costs as much memory again. */
 #include "memory/image_copy.h"
 
+#include "memory/maps.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -27,7 +29,7 @@ static void prefer_huge_pages(unsigned char *to, size_t length) {
 
 static bool process_is_there(int pid) {
     char path[64];
-    snprintf(path, sizeof path, "/proc/%d/maps", pid);
+    snprintf(path, sizeof path, "/proc/%d/maps", proc_live_thread(pid));
     return access(path, R_OK) == 0;
 }
 
@@ -66,7 +68,7 @@ static struct error *copy_extent(int pid, int file, struct image_storage *storag
 
 struct error *image_copy(int pid, struct image_storage *storage, const struct page_extent *extents, size_t count) {
     char path[64];
-    snprintf(path, sizeof path, "/proc/%d/mem", pid);
+    snprintf(path, sizeof path, "/proc/%d/mem", proc_live_thread(pid));
     int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return error_from_errno(errno == ENOENT ? STATUS_NO_TARGET : STATUS_PERMISSION,

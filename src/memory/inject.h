@@ -29,7 +29,6 @@ bool injector_find(const struct memory *memory, struct injector *out);
 int inject_suits(pid_t thread);
 
 struct injection {
-    int pid;
     pid_t thread;
     struct injector injector;
     uint64_t registers[32]; /* what the thread had */
@@ -39,7 +38,7 @@ struct injection {
 };
 
 /* Prepares a thread that stands still; nothing of it is changed but dead stack. False: ask another thread. */
-bool injection_begin(struct injection *injection, int pid, pid_t thread, const struct injector *injector);
+bool injection_begin(struct injection *injection, pid_t thread, const struct injector *injector);
 
 /* Makes the call, at most until `deadline`. `child_out` (may be NULL) gets the child that it bore, by our
  * number, which stands still from its birth. False: the thread is gone or will not come back. */

@@ -12,9 +12,9 @@ int inject_suits(pid_t thread) {
     return -1;
 }
 
-bool injection_begin(struct injection *injection, int pid, pid_t thread, const struct injector *injector) {
+bool injection_begin(struct injection *injection, pid_t thread, const struct injector *injector) {
     (void)injector;
-    *injection = (struct injection){.pid = pid, .thread = thread};
+    *injection = (struct injection){.thread = thread};
     return false;
 }
 

@@ -236,21 +236,21 @@ static size_t read_vectors(pid_t thread, unsigned char *out) {
     return size + sizeof end;
 }
 
-static bool write_stack(int pid, remote_address at, const void *bytes, size_t length) {
+static bool write_stack(pid_t thread, remote_address at, const void *bytes, size_t length) {
     struct iovec local = {(void *)bytes, length}, remote = {(void *)at, length};
-    return process_vm_writev(pid, &local, 1, &remote, 1, 0) == (ssize_t)length;
+    return process_vm_writev(thread, &local, 1, &remote, 1, 0) == (ssize_t)length;
 }
 
-static bool code_is_there(int pid, remote_address at, const unsigned char *code, size_t length) {
+static bool code_is_there(pid_t thread, remote_address at, const unsigned char *code, size_t length) {
     unsigned char found[16];
     struct iovec local = {found, length}, remote = {(void *)at, length};
-    return process_vm_readv(pid, &local, 1, &remote, 1, 0) == (ssize_t)length && memcmp(found, code, length) == 0;
+    return process_vm_readv(thread, &local, 1, &remote, 1, 0) == (ssize_t)length && memcmp(found, code, length) == 0;
 }
 
-static bool injector_is_there(int pid, const struct injector *injector) {
-    return code_is_there(pid, injector->call, call_code, sizeof call_code) &&
-           (code_is_there(pid, injector->sigreturn, sigreturn_code, sizeof sigreturn_code) ||
-            code_is_there(pid, injector->sigreturn, sigreturn_short_code, sizeof sigreturn_short_code));
+static bool injector_is_there(pid_t thread, const struct injector *injector) {
+    return code_is_there(thread, injector->call, call_code, sizeof call_code) &&
+           (code_is_there(thread, injector->sigreturn, sigreturn_code, sizeof sigreturn_code) ||
+            code_is_there(thread, injector->sigreturn, sigreturn_short_code, sizeof sigreturn_short_code));
 }
 
 /* The frame of the thread lies lowest, so that a signal that comes first is handled below both. */
@@ -268,17 +268,17 @@ static bool write_frames(struct injection *injection, const registers *at) {
     child.rdi = INJECT_CHILD_STATUS;
     struct signal_frame own_frame = make_frame(&injection->injector, &own, vectors_at, injection->signal_mask);
     struct signal_frame child_frame = make_frame(&injection->injector, &child, 0, UINT64_MAX);
-    return length && write_stack(injection->pid, vectors_at, vectors, length) &&
-           write_stack(injection->pid, injection->child_frame, &child_frame, sizeof child_frame) &&
-           write_stack(injection->pid, injection->frame, &own_frame, sizeof own_frame);
+    return length && write_stack(injection->thread, vectors_at, vectors, length) &&
+           write_stack(injection->thread, injection->child_frame, &child_frame, sizeof child_frame) &&
+           write_stack(injection->thread, injection->frame, &own_frame, sizeof own_frame);
 }
 
 _Static_assert(sizeof(registers) <= sizeof(((struct injection *)0)->registers), "room for the registers");
 
-bool injection_begin(struct injection *injection, int pid, pid_t thread, const struct injector *injector) {
-    *injection = (struct injection){.pid = pid, .thread = thread, .injector = *injector};
+bool injection_begin(struct injection *injection, pid_t thread, const struct injector *injector) {
+    *injection = (struct injection){.thread = thread, .injector = *injector};
     registers at;
-    if (!injector_is_there(pid, injector) || ptrace(PTRACE_GETREGS, thread, 0, &at) != 0 ||
+    if (!injector_is_there(thread, injector) || ptrace(PTRACE_GETREGS, thread, 0, &at) != 0 ||
         ptrace(PTRACE_GETSIGMASK, thread, sizeof injection->signal_mask, &injection->signal_mask) != 0 ||
         ptrace(PTRACE_SETOPTIONS, thread, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE) != 0)
         return false;

@@ -18,10 +18,18 @@ struct live {
     struct arena arena;
 };
 
-static bool live_read(const struct memory *memory, remote_address address, size_t size, void *out) {
+static bool read_by(int thread, remote_address address, size_t size, void *out) {
     struct iovec local = {out, size};
     struct iovec remote = {(void *)address, size};
-    return process_vm_readv(memory->pid, &local, 1, &remote, 1, 0) == (ssize_t)size;
+    return process_vm_readv(thread, &local, 1, &remote, 1, 0) == (ssize_t)size;
+}
+
+/* A thread that has ended has no memory; others of its process still have it. */
+static bool live_read(const struct memory *memory, remote_address address, size_t size, void *out) {
+    if (read_by(memory->pid, address, size, out))
+        return true;
+    int thread = errno == ESRCH ? proc_live_thread(memory->pid) : memory->pid;
+    return thread != memory->pid && read_by(thread, address, size, out);
 }
 
 static void live_close(struct memory *memory) {
@@ -89,12 +97,13 @@ static struct error *check_status(int pid) {
         return error_create(STATUS_NO_TARGET, "%d is a thread of process %ld: give that number", pid, group);
     snprintf(path, sizeof path, "/proc/%d/stat", pid);
     char state = proc_state(path);
-    if (state == 'Z' || state == 'X')
-        return error_create(STATUS_NO_TARGET,
-                            proc_status_field(status, "Threads:", 1) > 1
-                                ? "the main thread of process %d has ended: its memory cannot be read any more"
-                                : "process %d is a zombie: it has ended and its parent has not noticed",
+    int reader = proc_live_thread(pid);
+    if ((state == 'Z' || state == 'X') && reader == pid)
+        return error_create(STATUS_NO_TARGET, "process %d is a zombie: it has ended and its parent has not noticed",
                             pid);
+    snprintf(path, sizeof path, "/proc/%d/status", reader);
+    if (proc_read(path, sizeof status, status) <= 0)
+        return error_create(STATUS_NO_TARGET, "process %d ended while it was looked at", pid);
     if (proc_status_field(status, "VmSize:", -1) < 0)
         return error_create(STATUS_NOT_PYTHON, "process %d is a thread of the kernel: there is no Python in it", pid);
     long tracer = proc_status_field(status, "TracerPid:", 0);
@@ -104,7 +113,7 @@ static struct error *check_status(int pid) {
 /* Opening mem asks the kernel for the same right as tracing. */
 static struct error *check_permission(int pid) {
     char path[64];
-    snprintf(path, sizeof path, "/proc/%d/mem", pid);
+    snprintf(path, sizeof path, "/proc/%d/mem", proc_live_thread(pid));
     int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0 && (errno == EACCES || errno == EPERM))
         return refuse_permission(pid);
@@ -117,7 +126,7 @@ static struct error *check_permission(int pid) {
 static struct error *check_word_size(int pid) {
     char path[64];
     unsigned char head[EI_NIDENT];
-    snprintf(path, sizeof path, "/proc/%d/exe", pid);
+    snprintf(path, sizeof path, "/proc/%d/exe", proc_live_thread(pid));
     int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return NULL;

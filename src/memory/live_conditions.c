@@ -21,6 +21,9 @@ static uint64_t field_bytes(const char *text, const char *field) {
 static void read_status(int pid, struct live_conditions *out) {
     char path[64], text[TEXT_BYTES];
     struct stat status;
+    int thread = proc_live_thread(pid);
+    out->main_thread_ended = thread != pid;
+    pid = thread;
     snprintf(path, sizeof path, "/proc/%d/stat", pid);
     out->state = proc_state(path);
     snprintf(path, sizeof path, "/proc/%d", pid);
@@ -129,7 +132,6 @@ static uint64_t count_tasks_of(long user) {
 /* The kernel does not hold the superuser to a number of processes. */
 static void read_limits(int pid, struct live_conditions *out) {
     char path[64], text[TEXT_BYTES];
-    out->address_space_limit = out->processes_limit = LIVE_UNLIMITED;
     snprintf(path, sizeof path, "/proc/%d/limits", pid);
     if (proc_read(path, sizeof text, text) <= 0)
         return;
@@ -145,7 +147,6 @@ static void read_limits(int pid, struct live_conditions *out) {
 
 static void read_machine(struct live_conditions *out) {
     char text[TEXT_BYTES];
-    out->commit_limit = LIVE_UNLIMITED;
     bool strict = proc_read("/proc/sys/vm/overcommit_memory", sizeof text, text) > 0 && atol(text) == 2;
     if (proc_read("/proc/meminfo", sizeof text, text) <= 0)
         return;
@@ -242,25 +243,63 @@ static void read_groups(const char *pid, const struct group_words *words, size_t
     }
 }
 
-void live_conditions_read(int pid, const struct memory *memory, struct live_conditions *out) {
-    char number[16];
-    struct injector injector;
+/* What the page tables of a picture take, and the pages that a busy process changes while it is copied. */
+static bool lacks_room(const struct live_conditions *conditions) {
+    const struct live_group *group = &conditions->group;
+    uint64_t room = group->limit > group->used ? group->limit - group->used : 0;
+    uint64_t needed = conditions->resident / 512 + conditions->anonymous / 4;
+    return group->limit != LIVE_UNLIMITED && room < needed;
+}
+
+const char *live_conditions_against_picture(const struct live_conditions *conditions) {
+    if (conditions->seccomp)
+        return "it runs under seccomp, whose filter may forbid the fork";
+    if (conditions->shadow_stack)
+        return "it runs with a shadow stack, which forbids calls from outside";
+    if (!conditions->has_instructions)
+        return "no instruction was found by which it could be made to fork";
+    if (lacks_room(conditions))
+        return "its control group is near its limit of memory, and pages that it changes during a picture exist twice";
+    if (conditions->processes_limit != LIVE_UNLIMITED && conditions->processes_of_user >= conditions->processes_limit)
+        return "its user is at the limit of processes (RLIMIT_NPROC), so it cannot fork";
+    if (conditions->tasks_limit != LIVE_UNLIMITED && conditions->tasks_used >= conditions->tasks_limit)
+        return "its control group is at the limit of processes (pids.max), so it cannot fork";
+    if (conditions->commit_limit != LIVE_UNLIMITED &&
+        conditions->committed + conditions->anonymous > conditions->commit_limit)
+        return "vm.overcommit_memory is 2 and the machine has promised all it may, so it cannot fork";
+    return NULL;
+}
+
+static void read_tasks_group(const char *pid, struct live_conditions *out) {
     struct live_group tasks;
-    *out = (struct live_conditions){0};
-    snprintf(number, sizeof number, "%d", pid);
+    read_groups(pid, task_words, 2, &tasks);
+    out->tasks_limit = tasks.limit;
+    out->tasks_used = tasks.used;
+}
+
+void live_conditions_read_few(int pid, struct live_conditions *out) {
+    char number[16];
+    *out = (struct live_conditions){.address_space_limit = LIVE_UNLIMITED,
+                                    .processes_limit = LIVE_UNLIMITED,
+                                    .commit_limit = LIVE_UNLIMITED};
     read_status(pid, out);
+    read_machine(out);
+    snprintf(number, sizeof number, "%d", proc_live_thread(pid));
+    read_groups(number, memory_words, 2, &out->group);
+    read_tasks_group(number, out);
+}
+
+void live_conditions_read(int pid, const struct memory *memory, struct live_conditions *out) {
+    struct injector injector;
+    live_conditions_read_few(pid, out);
+    pid = proc_live_thread(pid);
     out->readable = opens(pid, "mem");
     out->threads_stuck = count_stuck(pid);
     out->other_processes = namespace_differs(pid, "pid");
     out->other_mounts = namespace_differs(pid, "mnt");
     out->other_users = namespace_differs(pid, "user");
     read_limits(pid, out);
-    read_machine(out);
-    read_groups(number, memory_words, 2, &out->group);
     read_groups("self", memory_words, 2, &out->own_group);
-    read_groups(number, task_words, 2, &tasks);
-    out->tasks_limit = tasks.limit;
-    out->tasks_used = tasks.used;
     if (!memory)
         return;
     read_huge_pages(pid, out);

@@ -16,7 +16,8 @@ struct live_group {
 };
 
 struct live_conditions {
-    char state;             /* the letter of /proc/PID/stat, 0 if there is no process */
+    char state;             /* the letter of /proc/PID/stat, of a thread that lives; 0 if there is no process */
+    bool main_thread_ended; /* and others live */
     bool readable;          /* the kernel gives us the right to trace */
     bool own_user;
     int threads, threads_stuck; /* stuck: in state D at this moment */
@@ -36,7 +37,13 @@ struct live_conditions {
     uint64_t available;                               /* memory of the machine; 0 unknown */
 };
 
-/* `memory` is the process opened by live_open, or NULL where that failed. */
+/* What must be known before a picture: quick, also of a large process. has_instructions is left to the caller. */
+void live_conditions_read_few(int pid, struct live_conditions *out);
+
+/* Why no picture can be taken of a process, or only at a risk, in words that follow a comma; NULL: it can be forked. */
+const char *live_conditions_against_picture(const struct live_conditions *conditions);
+
+/* All of them. `memory` is the process opened by live_open, or NULL where that failed. */
 void live_conditions_read(int pid, const struct memory *memory, struct live_conditions *out);
 
 #endif

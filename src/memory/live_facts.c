@@ -11,7 +11,7 @@
 
 static void read_command(struct live_identity *out) {
     char path[64];
-    snprintf(path, sizeof path, "/proc/%d/cmdline", out->pid);
+    snprintf(path, sizeof path, "/proc/%d/cmdline", proc_live_thread(out->pid));
     long length = proc_read(path, sizeof out->command, out->command);
     while (length > 0 && out->command[length - 1] == '\0')
         length--;
@@ -23,7 +23,7 @@ static void read_command(struct live_identity *out) {
 
 static void read_executable(struct live_identity *out) {
     char path[64];
-    snprintf(path, sizeof path, "/proc/%d/exe", out->pid);
+    snprintf(path, sizeof path, "/proc/%d/exe", proc_live_thread(out->pid));
     ssize_t length = readlink(path, out->executable, sizeof out->executable - 1);
     out->executable[length > 0 ? length : 0] = '\0';
 }
@@ -48,7 +48,7 @@ struct error *live_identify(int pid, struct live_identity *out) {
     snprintf(path, sizeof path, "/proc/%d/stat", pid);
     if (pid <= 0 || proc_read(path, sizeof text, text) <= 0 || !parse_stat(text, out))
         return error_create(STATUS_NO_TARGET, "there is no process %d", pid);
-    snprintf(path, sizeof path, "/proc/%d/status", pid);
+    snprintf(path, sizeof path, "/proc/%d/status", proc_live_thread(pid));
     if (proc_read(path, sizeof text, text) > 0)
         out->resident = (uint64_t)proc_status_field(text, "VmRSS:", 0) << 10;
     read_executable(out);
@@ -124,7 +124,7 @@ static void read_amount(const char *line, const char *field, uint64_t *out) {
 struct error *live_resident(int pid, struct live_resident *out) {
     *out = (struct live_resident){0};
     char path[64];
-    snprintf(path, sizeof path, "/proc/%d/smaps", pid);
+    snprintf(path, sizeof path, "/proc/%d/smaps", proc_live_thread(pid));
     FILE *file = fopen(path, "re");
     if (!file)
         return error_from_errno(errno == EACCES || errno == EPERM ? STATUS_PERMISSION : STATUS_NO_TARGET,

@@ -3,6 +3,7 @@
 
 #include "base/vector.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -42,7 +43,7 @@ static bool maps_parse_line(const char *line, struct arena *arena, struct memory
 
 struct error *maps_read(int pid, struct arena *arena, struct maps *out) {
     char path[64];
-    snprintf(path, sizeof path, "/proc/%d/maps", pid);
+    snprintf(path, sizeof path, "/proc/%d/maps", proc_live_thread(pid));
     FILE *file = fopen(path, "re");
     if (!file)
         return error_from_errno(errno == EACCES || errno == EPERM ? STATUS_PERMISSION : STATUS_NO_TARGET,
@@ -102,4 +103,26 @@ char proc_state(const char *stat_path) {
         return 0;
     const char *name_end = strrchr(text, ')');
     return name_end && name_end[1] == ' ' ? name_end[2] : 0;
+}
+
+static bool is_alive(const char *stat_path) {
+    char state = proc_state(stat_path);
+    return state != 0 && state != 'Z' && state != 'X';
+}
+
+int proc_live_thread(int pid) {
+    char path[300];
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    if (is_alive(path))
+        return pid;
+    snprintf(path, sizeof path, "/proc/%d/task", pid);
+    DIR *tasks = opendir(path);
+    int found = 0;
+    for (struct dirent *entry; tasks && !found && (entry = readdir(tasks));) {
+        snprintf(path, sizeof path, "/proc/%d/task/%s/stat", pid, entry->d_name);
+        found = is_alive(path) ? atoi(entry->d_name) : 0;
+    }
+    if (tasks)
+        closedir(tasks);
+    return found ? found : pid;
 }

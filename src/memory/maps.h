@@ -13,6 +13,10 @@ struct maps {
 /* Reads the segments of process `pid` into `arena`. */
 struct error *maps_read(int pid, struct arena *arena, struct maps *out);
 
+/* The thread by whose number /proc shows the memory of a process: its main one, and once that has ended any that
+ * lives; `pid` if none does. */
+int proc_live_thread(int pid);
+
 /* The whole of a small file of /proc, NUL-terminated, into `out`; its length, or -1 with errno. */
 long proc_read(const char *path, size_t capacity, char *out);
 

@@ -1,6 +1,8 @@
 /* Reads page maps. */
 #include "memory/page_map.h"
 
+#include "memory/maps.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -50,7 +52,7 @@ static struct scan_argument scan_create(remote_address begin, remote_address end
 
 bool page_map_open(int pid, struct page_map *out) {
     char path[64];
-    snprintf(path, sizeof path, "/proc/%d/pagemap", pid);
+    snprintf(path, sizeof path, "/proc/%d/pagemap", proc_live_thread(pid));
     out->descriptor = open(path, O_RDONLY | O_CLOEXEC);
     if (out->descriptor < 0)
         return false;

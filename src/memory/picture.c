@@ -23,7 +23,7 @@ static bool begin_in_some_thread(const struct stop *stop, const struct injector 
     for (int wanted = 2; wanted >= 0; wanted--)
         for (size_t i = 0; i < stop->threads.count; i++)
             if (threads[i].state == STOP_STANDS && inject_suits(threads[i].thread) == wanted &&
-                injection_begin(out, stop->pid, threads[i].thread, injector))
+                injection_begin(out, threads[i].thread, injector))
                 return true;
     return false;
 }
