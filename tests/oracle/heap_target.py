@@ -21,21 +21,26 @@ HEAP_TYPE = 1 << 9
 TYPE_SUBCLASS = 1 << 31
 COLLECTED, IS_HEAP_TYPE, SPLIT, IS_TYPE = 1, 2, 4, 8
 
-MODULES = """abc argparse array ast asyncio atexit base64 binascii bisect bz2 calendar cmath codecs collections
-colorsys concurrent.futures configparser contextlib contextvars copy csv ctypes dataclasses datetime decimal difflib dis
-doctest email email.mime.text enum errno fileinput filecmp fnmatch fractions ftplib functools getopt getpass gettext
-glob graphlib gzip hashlib heapq hmac html html.parser http.client http.cookies http.server imaplib importlib.metadata
-inspect io ipaddress itertools json keyword linecache locale logging logging.config logging.handlers lzma mailbox
-math mimetypes mmap multiprocessing netrc numbers operator optparse pathlib pdb pickle pickletools pkgutil platform plistlib
-poplib pprint profile pstats queue quopri random re reprlib resource sched secrets select selectors shelve shlex signal
-smtplib socket socketserver sqlite3 ssl stat statistics string stringprep struct subprocess symtable sysconfig tabnanny tarfile
-tempfile textwrap threading timeit token tokenize trace traceback tracemalloc types typing unicodedata unittest unittest.mock urllib.parse
-urllib.request uuid venv warnings wave weakref webbrowser wsgiref.simple_server xml.dom.minidom xml.etree.ElementTree xmlrpc.client
-zipapp zipfile zlib zoneinfo""".split()
+MODULES = """abc aifc argparse array ast asyncio atexit base64 bdb binascii bisect bz2 calendar cProfile cgi chunk cmath cmd code codecs codeop
+collections collections.abc colorsys compileall concurrent.futures concurrent.futures.process concurrent.futures.thread configparser
+contextlib contextvars copy copyreg csv ctypes ctypes.util dataclasses datetime dbm decimal difflib dis doctest email email.message
+email.mime.multipart email.mime.text email.parser email.policy encodings.idna encodings.utf_16 ensurepip enum errno faulthandler fcntl
+filecmp fileinput fnmatch fractions ftplib functools gc genericpath getopt getpass gettext glob graphlib grp gzip hashlib heapq hmac html
+html.entities html.parser http http.client http.cookiejar http.cookies http.server imaplib imp importlib importlib.abc importlib.machinery
+importlib.metadata importlib.resources importlib.util inspect io ipaddress itertools json json.tool keyword linecache locale logging
+logging.config logging.handlers lzma mailbox mailcap marshal math mimetypes mmap modulefinder multiprocessing multiprocessing.managers
+multiprocessing.pool multiprocessing.shared_memory netrc ntpath numbers opcode operator optparse os os.path pathlib pdb pickle
+pickletools pkgutil platform plistlib poplib posixpath pprint profile pstats pty pwd py_compile pyclbr pydoc queue quopri random re
+reprlib resource rlcompleter runpy sched secrets select selectors shelve shlex shutil signal site smtplib socket socketserver sqlite3
+ssl stat statistics string stringprep struct subprocess symtable sysconfig syslog tabnanny tarfile tempfile termios textwrap threading
+time timeit token tokenize tomllib trace traceback tracemalloc tty types typing unicodedata unittest unittest.mock urllib.error
+urllib.parse urllib.request urllib.response urllib.robotparser uuid venv warnings wave weakref webbrowser wsgiref.handlers
+wsgiref.simple_server wsgiref.validate xml.dom xml.dom.minidom xml.dom.pulldom xml.etree.ElementTree xml.sax xml.sax.expatreader
+xmlrpc.client xmlrpc.server zipapp zipfile zipimport zlib zoneinfo""".split()
 
 
 def import_modules():
-    """How many of the modules could be imported."""
+    """How many modules of the standard library could be imported."""
     import importlib
     import warnings
     warnings.simplefilter("ignore")
@@ -43,7 +48,7 @@ def import_modules():
     for name in MODULES + ["flask", "sqlalchemy.orm"]:
         try:
             importlib.import_module(name)
-            imported += 1
+            imported += name in MODULES
         except ImportError:
             pass
     return imported
@@ -53,10 +58,13 @@ def main():
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     imported = import_modules()
     import exotic
-    keep = exotic.build()
-    gc.collect()
-    gc.collect()
     gc.disable()
+    keep = [exotic.build()]
+    if "--many" in sys.argv:
+        import multitudes
+        keep.append(multitudes.build())
+    gc.collect()
+    gc.collect()
     if "--freeze" in sys.argv:
         gc.freeze()
     os.write(1, b"ready %d %d %d\n" % (os.getpid(), imported, gc.get_freeze_count()))

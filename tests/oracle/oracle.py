@@ -53,7 +53,7 @@ def read_graph(dump_graph, pid):
     for line in done.stdout.splitlines():
         if line.startswith("N "):
             _, address, size, refcount, in_edges, flags, kind = line.split(" ", 6)
-            if number(address):
+            if number(address) or not nodes:
                 nodes[number(address)] = Node(int(size), int(refcount), int(in_edges), int(flags), names.setdefault(kind, kind))
     for line in done.stdout.splitlines():
         if line.startswith("E "):
@@ -141,10 +141,13 @@ class Report:
         false = self.table("references that gc does not visit", "source type -> target type (kind)")
         excused = self.table("... of them, held by C code that tp_traverse skips with reason", "reason")
         expected = found = claimed = 0
+        root = self.nodes.get(0)
+        self.modules = {target for target, kind in root.edges.items() if kind == EDGE_KINDS.index("module")} if root else set()
         holders = self.holders_of_namespaces()
-        for address in self.collected:
-            record, node = self.records[address], self.nodes.get(address)
-            targets = set(record.targets)
+        for address, record in self.records.items():
+            if not record.targets and address not in self.collected:
+                continue
+            node, targets = self.nodes.get(address), set(record.targets)
             if self.is_table_of_interned_strings(record, node):
                 continue
             expected += len(targets)
@@ -153,6 +156,8 @@ class Report:
             ours = set(node.edges)
             if "lru_cache_wrapper" in record.type:
                 ours |= self.through_links(node)
+            if self.modules and self.modules <= targets:
+                ours |= self.modules
             if address in holders:
                 ours |= {target for target, kind in holders[address].edges.items() if kind == EDGE_KINDS.index("attribute")}
             found += len(targets & ours)
@@ -204,6 +209,10 @@ class Report:
             return None
         if node.type in ATOMS and not node.flags & NODE_COLLECTED:
             return "%s: cannot be part of a cycle" % node.type
+        if kind == EDGE_KINDS.index("type"):
+            return "the type of an object, which every instance of a class made at run time counts (PyObject_Init)"
+        if node.refcount == node.in_edges and not node.flags & NODE_IMMORTAL:
+            return "owned, as the reference count of its target says: without this reference it would be one too high"
         if "lru_list_elem" in node.type:
             return "a list node of lru_cache: its contents are visited instead"
         if record.flags & SPLIT and kind == EDGE_KINDS.index("namespace"):

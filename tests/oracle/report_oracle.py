@@ -17,7 +17,7 @@ def main():
         python = os.path.join(pythons.ROOT, ".cache", "python-" + python, "bin", "python")
     dump_graph = sys.argv[2] if len(sys.argv) > 2 else os.path.join(pythons.ROOT, "build/tests/cpython/dump_graph")
     with tempfile.TemporaryDirectory() as folder:
-        target = targets.Target([python, os.path.join(HERE, "heap_target.py")], os.path.join(folder, "stderr"))
+        target = targets.Target([python, os.path.join(HERE, "heap_target.py"), "--many"], os.path.join(folder, "stderr"))
         try:
             print(oracle.compare(target, dump_graph, os.path.join(folder, "oracle.bin")))
         finally:
