@@ -3,7 +3,7 @@ BUILD = build
 PYTHON = $(shell command -v /usr/bin/python3 || command -v python3)
 VENV = .cache/venv
 
-.PHONY: all demo test unit bench soak clean asan fuzz-image clang needs install
+.PHONY: all demo test unit bench soak soak-all clean asan fuzz-image clang needs install
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -38,6 +38,12 @@ bench: all
 soak: all $(VENV)/done
 	@$(VENV)/bin/python tests/soak/soak_snapshots.py --count 500 --caulk $(BUILD)/caulk
 	@$(VENV)/bin/python tests/soak/kill9.py --count 200 --caulk $(BUILD)/caulk
+
+# Two thousand snapshots each of servers under full load (NUMBER=2000); about half an hour for each version.
+soak-all: NUMBER = 2000
+soak-all: all $(VENV)/done
+	@for version in 3.9 3.11 3.13 3.15; do $(VENV)/bin/python tests/soak/soak_snapshots.py --count $(NUMBER) --full \
+	    --python $$version --caulk $(BUILD)/caulk || exit 1; done
 
 # The same tests with sanitizers, and with the other compiler.
 asan: | needs

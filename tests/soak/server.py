@@ -1,7 +1,8 @@
 """A threaded HTTP server with a middling heap. Prints "ready PID PORT".
 
-    GET /work/N    answers N after a little work
-    GET /status    descriptors, threads, mappings and children as the process itself sees them
+    GET /work/N         answers N after a little work
+    GET /status         descriptors, threads, mappings and children as the process itself sees them
+    GET /interrupted    per kind of blocking call how many were made and how many failed with EINTR
 """
 import http.server
 import json
@@ -9,14 +10,18 @@ import os
 import sys
 import threading
 
+import waiters
+
 HEAP = [{"number": number, "name": "entry %d" % number, "tags": [number, number + 1]} for number in range(60000)]
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self):
-        body = json.dumps(status() if self.path == "/status" else work(self.path)).encode()
+        answers = {"/status": status, "/interrupted": waiters.counts}
+        body = json.dumps(answers[self.path]() if self.path in answers else work(self.path)).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -40,7 +45,7 @@ def status():
     except ChildProcessError:
         children = None
     return {"descriptors": len(os.listdir("/proc/self/fd")), "threads": len(os.listdir("/proc/self/task")),
-            "mappings": mappings, "waitable": children}
+            "mappings": mappings, "waitable": children, "waiters": len(waiters.counts())}
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -48,6 +53,7 @@ class Server(http.server.ThreadingHTTPServer):
     request_queue_size = 64
 
 
+waiters.start()
 server = Server(("127.0.0.1", 0), Handler)
 print("ready", os.getpid(), server.server_address[1], flush=True)
 threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()

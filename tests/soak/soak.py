@@ -13,14 +13,14 @@ import target as targets  # noqa: E402
 class Service:
     """The server, its load, and the state it had before anybody looked at it."""
 
-    def __init__(self, python, log):
+    def __init__(self, python, log, pause=0.003):
         self.process = targets.Target([python, os.path.join(HERE, "server.py")], log)
         self.pid, self.port = self.process.pid, int(self.process.greeting.split()[1])
-        self.load = loads.Load(self.port, lambda number: "/work/%d" % number, connections=3, pause=0.003)
+        self.load = loads.Load(self.port, lambda number: "/work/%d" % number, connections=3, pause=pause)
         with self.load:
             time.sleep(1.0)
         self.before = self.quiet_state()
-        self.load = loads.Load(self.port, lambda number: "/work/%d" % number, connections=3, pause=0.003)
+        self.load = loads.Load(self.port, lambda number: "/work/%d" % number, connections=3, pause=pause)
 
     def __enter__(self):
         self.load.__enter__()
@@ -30,13 +30,17 @@ class Service:
         self.load.__exit__()
         self.process.stop()
 
+    def interrupted(self):
+        """How many calls of each kind were made and how many of them failed with EINTR, as the server counts them."""
+        return loads.get_json(self.port, "/interrupted")
+
     def quiet_state(self):
         """Descriptors, threads, mappings once the connections of the load are closed."""
         state = None
         for _ in range(50):
             time.sleep(0.1)
             earlier, state = state, loads.get_json(self.port, "/status")
-            if earlier == state and state["threads"] <= 3:
+            if earlier == state and state["threads"] <= 3 + state["waiters"]:
                 return state
         return state
 

@@ -1,6 +1,9 @@
 """Snapshot after snapshot of a server under load: no request fails and nothing is left behind.
 
-    soak_snapshots.py [--count 500] [--caulk build/caulk] [--python PYTHON]"""
+    soak_snapshots.py [--count 500] [--caulk build/caulk] [--python PYTHON] [--full]
+
+--full sends requests without a pause between them. Calls of the server that fail with EINTR are counted; only
+the kinds that the kernel interrupts at any stop of a thread (waiters.py: MAY_BE_INTERRUPTED) may have any."""
 import argparse
 import os
 import subprocess
@@ -9,12 +12,23 @@ import tempfile
 import time
 
 import soak
+import waiters
+
+import pythons  # in tests/support, as soak.py knows
 
 
-def soak_snapshots(caulk, python, count, folder):
+def check_interrupted(counts):
+    """What was interrupted that may be; a failed assertion for what may not be."""
+    assert all(made for made, _ in counts.values()), "calls were never made: %s" % counts
+    broken = {kind: numbers for kind, numbers in counts.items() if numbers[1] and kind not in waiters.MAY_BE_INTERRUPTED}
+    assert not broken, "calls failed with EINTR ([made, failed]): %s" % broken
+    return {kind: failed for kind, (_, failed) in counts.items() if failed}
+
+
+def soak_snapshots(caulk, python, count, folder, pause=0.003):
     """Figures of a run that went well; a failed assertion otherwise."""
     picture = os.path.join(folder, "soak.caulk")
-    service = soak.Service(python, os.path.join(folder, "server.log"))
+    service = soak.Service(python, os.path.join(folder, "server.log"), pause)
     begin = time.monotonic()
     with service:
         for number in range(count):
@@ -28,19 +42,28 @@ def soak_snapshots(caulk, python, count, folder):
         seconds = time.monotonic() - begin
         service.load.__exit__()
         service.check_load()
+        interrupted = service.interrupted()
         service.check_unharmed()
-        return {"snapshots": count, "requests": service.load.answered, "slowest answer ms": round(1000 * service.load.slowest),
-                "seconds": round(seconds, 1)}
+        return {"snapshots": count, "requests": service.load.answered, "failed": len(service.load.failures), "zombies": 0,
+                "descriptors left": 0, "waiting calls": sum(made for made, _ in interrupted.values()),
+                "EINTR where the kernel allows it": check_interrupted(interrupted), "EINTR elsewhere": 0,
+                "slowest answer ms": round(1000 * service.load.slowest), "seconds": round(seconds, 1)}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--caulk", default=os.path.join(soak.HERE, "../../build/caulk"))
-    parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--python", default=sys.executable, help="a program, or a version such as 3.11")
+    parser.add_argument("--full", action="store_true", help="requests without a pause")
     options = parser.parse_args()
+    python = pythons.find(options.python) if options.python in pythons.MINORS else options.python
+    if not python:
+        print("no Python %s on this machine: skipped" % options.python)
+        return
     with tempfile.TemporaryDirectory() as folder:
-        print(soak_snapshots(os.path.abspath(options.caulk), options.python, options.count, folder))
+        figures = soak_snapshots(os.path.abspath(options.caulk), python, options.count, folder, 0 if options.full else 0.003)
+        print(pythons.version_of(python), figures, flush=True)
 
 
 if __name__ == "__main__":
