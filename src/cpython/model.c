@@ -172,6 +172,16 @@ static void describe_instances(struct model *model, const void *type, struct typ
         made->cached_keys = word_at(type, layout->heap_type_cached_keys);
 }
 
+/* A description covers what it describes: no word of such an instance is taken for a reference. */
+static void find_description(const struct model *model, const struct type_model *base, struct type_model *made) {
+    if (!made->is_python_class)
+        made->described = described_find(model->users_types, made->name, made->basic_size);
+    if (made->described && made->described->references)
+        made->walked_size = made->basic_size;
+    else if (!made->described && base)
+        made->described = base->described;
+}
+
 static void choose_walker(struct model *model, struct type_model *made) {
     made->walker = find_walker(made->name, made->is_python_class);
     const struct type_model *base = made->base == MAP_ABSENT ? NULL : model_type(model, made->base);
@@ -184,6 +194,7 @@ static void choose_walker(struct model *model, struct type_model *made) {
     } else {
         made->walked_size = made->basic_size;
     }
+    find_description(model, base, made);
 }
 
 /* Where the last of some fields ends; those that the version does not have count nothing. */

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/map.h"
 #include "base/vector.h"
+#include "cpython/described.h"
 #include "cpython/layout.h"
 #include "cpython/process.h"
 #include "cpython/reference.h"
@@ -73,6 +74,7 @@ struct type_model {
     remote_address cached_keys;
     struct named_word *words;
     uint32_t word_count;
+    const struct described_type *described; /* of it or of the base that has one; NULL none */
     uint32_t base;    /* index of the base's model, or MAP_ABSENT */
     const char *name; /* tp_name as C has it: "collections.deque", "Session" */
 };
@@ -98,6 +100,7 @@ struct model {
         uint32_t index;
     } recent[MODEL_TYPE_CACHE];
     remote_address type_type; /* `type` itself */
+    const struct described_types *users_types; /* NULL none */
     uint64_t faults;
 };
 

@@ -65,7 +65,8 @@ static uint64_t type_object_size(const struct walk *walk) {
         return layout->type_size;
     struct dict_keys keys;
     remote_address cached = model_word(walk->model, walk->object + layout->heap_type_cached_keys);
-    return layout->heap_type_size + (cached && walk_dict_keys(walk->model, cached, &keys) ? keys.size : 0);
+    uint32_t size = walk->type->basic_size > layout->heap_type_size ? walk->type->basic_size : layout->heap_type_size;
+    return size + (cached && walk_dict_keys(walk->model, cached, &keys) ? keys.size : 0);
 }
 
 static uint64_t frame_words(const struct walk *walk, remote_address frame) {
@@ -252,7 +253,7 @@ uint64_t model_size(struct model *model, remote_address object, uint32_t type) {
     walk.bytes = image_view(model->image, object, needed);
     if (!walk.bytes)
         return walk.type->basic_size;
-    uint64_t size = own_size(&walk) + surroundings(&walk);
+    uint64_t size = own_size(&walk) + described_size(&walk) + surroundings(&walk);
     return size >> SIZE_ABSURD_BITS ? walk.type->basic_size : size;
 }
 

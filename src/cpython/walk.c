@@ -148,6 +148,8 @@ void walk_instance(const struct walk *walk) {
     const struct type_model *type = walk->type;
     if (type->basic_size > type->walked_size)
         walk_words(walk, type->walked_size, type->basic_size);
+    if (type->described && type->described->references)
+        walk_described(walk);
     if (type->walker == WALK_OBJECT && type->item_size == 8 && !type->is_metatype) {
         uint64_t count = word_at(walk->bytes, OBJECT_SIZE);
         const void *items = count < 1 << 28

@@ -44,6 +44,10 @@ uint32_t walk_frame_locals(const struct model *model, remote_address frame, remo
 /* Words of an instance behind what its walker covers, its __dict__ and inline values, and its type. */
 void walk_instance(const struct walk *walk);
 
+/* The references of a type that is described, and the bytes that its instance owns beside itself. */
+void walk_described(const struct walk *walk);
+uint64_t described_size(const struct walk *walk);
+
 /* All words from `begin` to `end` that look like objects, with the names that the type knows. */
 void walk_words(const struct walk *walk, uint32_t begin, uint32_t end);
 
