@@ -289,6 +289,7 @@ static void print_generator(void) {
 
 int main(void) {
     printf("{\n    .version = 0x%08xu,\n", PY_VERSION_HEX);
+    ROW(build, BUILD_FREE_THREADED | BUILD_DEBUG);
     print_runtime();
     print_tables();
     print_borrowing_tables();
@@ -297,6 +298,7 @@ int main(void) {
     print_frame();
     print_generator();
     print_objects();
+    print_threads();
     printf("},\n");
     return 0;
 }

@@ -63,9 +63,24 @@ struct _dictkeysobject {
 };
 #endif
 
+/* What the build was configured as: enum layout_build. */
+#ifdef Py_GIL_DISABLED
+#define BUILD_FREE_THREADED 1
+#else
+#define BUILD_FREE_THREADED 0
+#endif
+#ifdef Py_DEBUG
+#define BUILD_DEBUG 2
+#else
+#define BUILD_DEBUG 0
+#endif
+
 #define MEMBER_SIZE(structure, field) sizeof(((structure *)0)->field)
 
 /* The rows of code, types, containers, text and functions (layout_probe_objects.c). */
 void print_objects(void);
+
+/* The rows of what free-threaded builds have otherwise (layout_probe_threads.c). */
+void print_threads(void);
 
 #endif

@@ -117,7 +117,7 @@ static void print_containers(void) {
     AT(values_capacity, PyDictValues, capacity);
     ROW(managed_values, NONE);
     ROW(managed_values_tagged, NONE);
-    ROW(managed_dict, 24); /* bytes before the object: Include/internal/pycore_object.h MANAGED_DICT_OFFSET */
+    ROW(managed_dict, -(int)MANAGED_DICT_OFFSET); /* bytes before the object */
     ROW(inline_values, 1);
 #elif PY_VERSION_HEX >= 0x030c0000
     ROW(values_valid, NONE);
@@ -166,6 +166,7 @@ static void print_containers(void) {
     AT(long_digits, PyLongObject, ob_digit);
 #endif
     ROW(long_digit_size, sizeof(digit));
+    ROW(long_least_digits, PY_VERSION_HEX >= 0x030b0000); /* _PyLong_New: zero has a digit too */
 }
 
 static unsigned text_bit(int compact, int ascii, unsigned kind, unsigned interned) {
