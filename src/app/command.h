@@ -18,6 +18,13 @@ struct choices {
     const char *json;   /* --json: a path, "-" for standard output, NULL for none */
     const char *output; /* -o */
     const char *by;     /* --by */
+    const char *python; /* --python */
+    double interval;    /* --interval: bytes between samples, on average */
+    double watch;       /* --watch: seconds between snapshots of a program that is run */
+    bool every_byte;    /* --every-byte */
+    bool native;        /* --native */
+    bool quiet;         /* --quiet */
+    bool lines;         /* --lines */
     bool pause;         /* --pause */
     bool values;        /* --values */
     char **operands;
@@ -45,6 +52,7 @@ struct command {
     const struct option_rule *options;
     struct choices defaults;
     size_t operands_least, operands_most;
+    bool runs_program; /* the operands are a program's words: options end at the first of them, at -m and at -c */
     struct error *(*run)(const struct choices *choices, int *status_out);
 };
 

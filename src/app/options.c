@@ -94,6 +94,11 @@ static struct error *check_operands(const struct command *command, size_t count)
     return NULL;
 }
 
+/* "app.py", "-m", "-cimport this": what follows is the program's own. */
+static bool begins_program(const struct command *command, const char *word) {
+    return command->runs_program && (word[0] != '-' || word[1] == 'm' || word[1] == 'c');
+}
+
 struct error *options_parse(const struct command *command, char **words, size_t count, struct choices *out,
                             bool *help_out) {
     *out = command->defaults;
@@ -104,7 +109,10 @@ struct error *options_parse(const struct command *command, char **words, size_t 
         char *word = words[i];
         if (!only_operands && strcmp(word, "--") == 0) {
             only_operands = true;
-        } else if (only_operands || word[0] != '-' || !word[1]) {
+            continue;
+        }
+        only_operands = only_operands || begins_program(command, word);
+        if (only_operands || word[0] != '-' || !word[1]) {
             words[operands++] = word;
         } else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
             *help_out = true;
