@@ -113,7 +113,11 @@ static void print_borrowing_tables(void) {
 static void print_gc(void) {
     typedef struct _gc_runtime_state gc;
     AT(gc_enabled, gc, enabled);
+#if defined(Py_GIL_DISABLED) && PY_VERSION_HEX >= 0x030e0000
+    AT(gc_generations, gc, young); /* and two old ones behind it, all three without lists */
+#else
     AT(gc_generations, gc, generations);
+#endif
     ROW(gc_generation_size, sizeof(struct gc_generation));
     AT(gc_generation_threshold, struct gc_generation, threshold);
     AT(gc_permanent_generation, gc, permanent_generation);

@@ -1,6 +1,10 @@
 /* The second half of the layout probe: where the fields of objects lie. */
 #include "layout_probe.h"
 
+#if PY_VERSION_HEX >= 0x030d0000
+#include "internal/pycore_object.h"
+#endif
+
 #if PY_VERSION_HEX >= 0x030b0000
 static void print_code_body(void) {
     AT(code_exception_table, PyCodeObject, co_exceptiontable);
@@ -252,7 +256,7 @@ static void print_function(void) {
     AT(exception_context, PyBaseExceptionObject, context);
     AT(exception_cause, PyBaseExceptionObject, cause);
     ROW(object_immortal, PY_VERSION_HEX >= 0x030c0000);
-#if PY_VERSION_HEX >= 0x030e0000
+#if PY_VERSION_HEX >= 0x030e0000 && !defined(Py_GIL_DISABLED)
     ROW(object_refcount_size, MEMBER_SIZE(PyObject, ob_refcnt));
 #else
     ROW(object_refcount_size, 8);

@@ -13,6 +13,17 @@
 
 /* Each X(name) is one field of struct layout. */
 #define LAYOUT_FIELDS(X)                                                                                     \
+    X(build) X(object_head) X(object_type) X(object_size) X(object_refcount_local) X(object_refcount_shared) \
+    X(object_gc_bits) X(object_tracked_bit) X(object_unreachable_bit) X(object_frozen_bit)                   \
+    X(object_deferred_bit) X(collector_head_size)                                                            \
+    X(interpreter_abandoned) X(interpreter_abandoned_visited) X(thread_heaps) X(thread_heap_state)           \
+    X(thread_heaps_initialized) X(thread_private) X(thread_private_size) X(heap_size) X(heap_state)          \
+    X(heap_pages) X(heap_page_queues) X(heap_page_queue_size) X(heap_tag) X(page_size) X(page_next)          \
+    X(page_free) X(page_local_free) X(page_thread_free) X(page_block_size) X(page_capacity)                  \
+    X(page_slice_count) X(page_tag) X(page_tag_mask) X(segment_size) X(segment_slice_size)                   \
+    X(segment_slices) X(segment_slice_entries) X(segment_abandoned_next) X(segment_thread)                   \
+    X(segment_subprocess) X(interpreter_subprocess) X(page_block_size_size) X(page_start) X(thread_counts)   \
+    X(thread_counts_size) X(heap_type_unique_id) X(code_unique_id) X(dict_unique_id) X(code_thread_bytes)    \
     X(runtime_size) X(runtime_interpreters_head)                                                             \
     X(interpreter_size) X(interpreter_next) X(interpreter_threads) X(interpreter_gc)                         \
     X(interpreter_modules) X(interpreter_runtime) X(interpreter_sysdict) X(interpreter_atexit_callbacks)     \
@@ -58,7 +69,7 @@
     X(list_items) X(list_allocated) X(tuple_items)                                                           \
     X(set_fill) X(set_used) X(set_mask) X(set_table) X(set_small_table) X(set_size)                          \
     X(bytearray_allocated) X(bytearray_bytes) X(bytes_data)                                                                     \
-    X(long_digits) X(long_tag) X(long_digit_size)                                                            \
+    X(long_digits) X(long_tag) X(long_digit_size) X(long_least_digits)                                       \
     X(text_length) X(text_state) X(text_ascii_size) X(text_compact_size) X(text_utf8_length) X(text_utf8)    \
     X(text_data) X(text_compact_bit) X(text_ascii_bit) X(text_kind_shift) X(text_interned_mask)              \
     X(function_globals) X(function_builtins) X(function_name) X(function_qualname) X(function_code)          \
