@@ -1,0 +1,182 @@
+/* Which Python this process runs, and the frames of the thread that asks. */
+#include "agent/agent_stack.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static const struct agent_layout rows[] = {
+#include "agent/agent_layout_rows.h"
+};
+
+enum { TYPE_DEALLOC = 48, OBJECT_TYPE = 8, CHECKED_FRAMES = 64 }; /* Include/cpython/object.h: PyTypeObject */
+
+enum check { UNCHECKED, FITS, DOES_NOT_FIT };
+
+static struct {
+    void *(*thread_state)(void);     /* of whoever holds the GIL (to 3.11), of this thread (from 3.12) */
+    void *(*own_thread_state)(void); /* of this thread */
+    const char *code_type;
+    void (*code_dealloc)(void *code);
+    const struct agent_layout *layout;
+    uint32_t version;
+    enum check check;
+} python;
+
+const struct agent_layout *agent_layout_find(uint32_t version) {
+    const struct agent_layout *found = NULL;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].version >> 16 == version >> 16 && (!found || rows[i].version <= version))
+            found = &rows[i];
+    return found;
+}
+
+/* "3.10.13 (main, ...": Py_Version is there from 3.11 on. */
+static uint32_t version_from_words(void) {
+    const char *(*words)(void) = (const char *(*)(void))dlsym(RTLD_DEFAULT, "Py_GetVersion");
+    if (!words)
+        return 0;
+    char *rest;
+    unsigned long major = strtoul(words(), &rest, 10);
+    unsigned long minor = *rest == '.' ? strtoul(rest + 1, &rest, 10) : 0;
+    unsigned long patch = *rest == '.' ? strtoul(rest + 1, &rest, 10) : 0;
+    return (uint32_t)(major << 24 | minor << 16 | patch << 8 | 0xf0);
+}
+
+static void code_ends(void *code) {
+    agent_stack_code_ends(code);
+    python.code_dealloc(code);
+}
+
+/* Only the holder of the GIL ends code objects, and a static type is never read-only. */
+static void watch_code(char *code_type) {
+    void (*ours)(void *) = code_ends;
+    if (python.code_dealloc)
+        return;
+    memcpy(&python.code_dealloc, code_type + TYPE_DEALLOC, sizeof python.code_dealloc);
+    memcpy(code_type + TYPE_DEALLOC, &ours, sizeof ours);
+}
+
+bool agent_python_find(void) {
+    if (python.layout)
+        return true;
+    const unsigned long *version = dlsym(RTLD_DEFAULT, "Py_Version");
+    python.version = version ? (uint32_t)*version : version_from_words();
+    void *(*state)(void) = (void *(*)(void))dlsym(RTLD_DEFAULT, "PyThreadState_GetUnchecked");
+    if (!state)
+        state = (void *(*)(void))dlsym(RTLD_DEFAULT, "_PyThreadState_UncheckedGet");
+    python.thread_state = state;
+    python.own_thread_state = (void *(*)(void))dlsym(RTLD_DEFAULT, "PyGILState_GetThisThreadState");
+    char *code_type = dlsym(RTLD_DEFAULT, "PyCode_Type");
+    const struct agent_layout *layout = agent_layout_find(python.version);
+    if (!state || !python.own_thread_state || !code_type || !layout)
+        return false;
+    python.code_type = code_type;
+    python.layout = layout;
+    return true;
+}
+
+uint32_t agent_python_version(void) {
+    return python.version;
+}
+
+const struct agent_layout *agent_python_layout(void) {
+    return python.layout;
+}
+
+static const char *pointer_at(const char *address) {
+    const char *pointer;
+    memcpy(&pointer, address, sizeof pointer);
+    return pointer;
+}
+
+static const char *first_frame(const struct agent_layout *layout, const char *thread_state) {
+    const char *frame = pointer_at(thread_state + layout->thread_frame);
+    return layout->cframe_frame == AGENT_LAYOUT_NONE || !frame ? frame : pointer_at(frame + layout->cframe_frame);
+}
+
+/* A shim stands between C and Python frames and has no code of a person (Include/internal/pycore_frame.h). */
+static bool is_shim(const struct agent_layout *layout, const char *frame) {
+    return layout->owner_shim != AGENT_LAYOUT_NONE && (unsigned char)frame[layout->frame_owner] >= layout->owner_shim;
+}
+
+/* References of frames carry tags in their low bits from 3.14 on. */
+static const char *code_of(const struct agent_layout *layout, const char *frame) {
+    return (const char *)((uintptr_t)pointer_at(frame + layout->frame_code) & ~(uintptr_t)7);
+}
+
+/* False only if the kernel says that the words are not there. */
+static bool is_readable(const char *address, size_t length) {
+    char copy[256];
+    struct iovec to = {copy, length < sizeof copy ? length : sizeof copy}, from = {(void *)address, to.iov_len};
+    return process_vm_readv(getpid(), &to, 1, &from, 1, 0) == (ssize_t)to.iov_len;
+}
+
+static bool frame_fits(const struct agent_layout *layout, const char *frame) {
+    if (!is_readable(frame, layout->frame_instruction + sizeof(void *)))
+        return false;
+    if (is_shim(layout, frame))
+        return true;
+    const char *code = code_of(layout, frame);
+    return is_readable(code, layout->code_bytes) && pointer_at(code + OBJECT_TYPE) == python.code_type;
+}
+
+/* Rows are of the nearest release, and a build can be patched: the first stack is read with the kernel's care. */
+static enum check check_frames(const struct agent_layout *layout, const char *thread_state) {
+    if (!is_readable(thread_state, layout->thread_frame + sizeof(void *)))
+        return DOES_NOT_FIT;
+    const char *holder = pointer_at(thread_state + layout->thread_frame);
+    if (!holder)
+        return UNCHECKED;
+    if (!is_readable(holder, 2 * sizeof(void *)))
+        return DOES_NOT_FIT;
+    const char *frame = first_frame(layout, thread_state);
+    if (!frame)
+        return UNCHECKED;
+    for (size_t i = 0; frame && i < CHECKED_FRAMES; i++) {
+        if (!frame_fits(layout, frame))
+            return DOES_NOT_FIT;
+        frame = pointer_at(frame + layout->frame_previous);
+    }
+    watch_code((char *)python.code_type);
+    return FITS;
+}
+
+/* To 3.11 the current thread state is that of the GIL's holder, who may be another thread. From 3.12 it is this
+ * thread's, and NULL while the thread is without the GIL: its frames stand still then. */
+static const char *thread_state(void) {
+    const char *current = python.version >= 0x030c0000 ? python.thread_state() : NULL;
+    return current ? current : python.own_thread_state();
+}
+
+static uint64_t instruction_of(const struct agent_layout *layout, const char *frame) {
+    uint64_t pointer = 0;
+    int32_t index;
+    if (layout->instruction_scale == 0) {
+        memcpy(&pointer, frame + layout->frame_instruction, sizeof pointer);
+        return pointer;
+    }
+    memcpy(&index, frame + layout->frame_instruction, sizeof index);
+    return (uint64_t)(int64_t)index;
+}
+
+size_t agent_python_calls(struct agent_call *calls, size_t capacity) {
+    const struct agent_layout *layout = python.layout;
+    const char *state = layout ? thread_state() : NULL;
+    if (!state || python.check == DOES_NOT_FIT)
+        return 0;
+    if (python.check == UNCHECKED && (python.check = check_frames(layout, state)) != FITS)
+        return 0;
+    size_t count = 0;
+    for (const char *frame = first_frame(layout, state); frame && count < capacity;
+         frame = pointer_at(frame + layout->frame_previous)) {
+        if (is_shim(layout, frame))
+            continue;
+        const char *code = code_of(layout, frame);
+        if (pointer_at(code + OBJECT_TYPE) == python.code_type)
+            calls[count++] = (struct agent_call){code, instruction_of(layout, frame)};
+    }
+    return count;
+}

@@ -1,0 +1,77 @@
+/* Between the files that find out who asks for memory: what Python is here, its frames, its code objects.
+ *
+ * Everything is read in place: the thread that asks is the one that owns the frames, and a frame keeps its code
+ * alive. Nothing here calls into Python but for its thread state. */
+#ifndef CAULK_AGENT_AGENT_STACK_H
+#define CAULK_AGENT_AGENT_STACK_H
+
+#include "agent/agent.h"
+
+#define AGENT_LAYOUT_NONE UINT32_MAX
+
+/* Offsets in bytes, one row per CPython (tools/layout_probe_agent.c). */
+struct agent_layout {
+    uint32_t version; /* sys.hexversion of the headers */
+    uint32_t thread_frame, cframe_frame;
+    uint32_t frame_previous, frame_owner, owner_shim, frame_code, frame_instruction;
+    uint32_t instruction_scale; /* bytes per unit of an index; 0: the field is a pointer */
+    uint32_t code_first_line, code_filename, code_name, code_bytes, code_units, code_line_table;
+    uint32_t text_length, text_state, text_ascii_data, text_compact_data, text_compact_bit, text_ascii_bit;
+    uint32_t text_kind_shift, bytes_size, bytes_data;
+};
+
+/* The row of the same minor version with the nearest patch release, or NULL. */
+const struct agent_layout *agent_layout_find(uint32_t version);
+
+/* One call: a code object and its current instruction as the frame has it. */
+struct agent_call {
+    const char *code;
+    uint64_t instruction;
+};
+
+/* ---- agent_python.c ------------------------------------------------------------------------------------- */
+
+/* The version of this process's Python, 0 if none is found. */
+uint32_t agent_python_version(void);
+
+const struct agent_layout *agent_python_layout(void); /* NULL if none is found */
+
+/* The calling thread's frames, innermost first, at most `capacity`. 0 without a thread state. */
+size_t agent_python_calls(struct agent_call *calls, size_t capacity);
+
+/* ---- agent_code.c ---------------------------------------------------------------------------------------- */
+
+/* The index of `code` in WIRE_CODES, UINT32_MAX if there is no room. Under the stack lock. */
+uint32_t agent_code_find(const struct agent_layout *layout, const char *code);
+
+/* A code that has a name only: a thread, a native module. Under the stack lock. */
+uint32_t agent_code_named(const char *name);
+
+/* Forgets the address of a code object that ends. Under the stack lock. */
+void agent_code_forget(const char *code);
+
+/* Where the instruction lies in the code, in bytes; negative before the first. */
+int64_t agent_code_offset(const struct agent_layout *layout, struct agent_call call);
+
+/* Bytes of the tables beside the recording. */
+size_t agent_code_bytes(void);
+
+/* ---- agent_lines.c --------------------------------------------------------------------------------------- */
+
+/* The line of the instruction at byte `offset`: co_firstlineno if there is none (Objects/codeobject.c:
+ * PyCode_Addr2Line). O(length of the table). */
+uint32_t agent_line_of(const struct agent_layout *layout, const char *code, int64_t offset);
+
+/* ---- agent_stack.c --------------------------------------------------------------------------------------- */
+
+/* A code object of this address is no more: caches of threads are void. Called with the GIL. */
+void agent_stack_code_ends(const char *code);
+
+/* Around fork: no thread holds the lock of stacks in the child. */
+void agent_stack_before_fork(void);
+void agent_stack_after_fork(void);
+
+/* Bytes that stacks use beside the recording. */
+size_t agent_stack_bytes(void);
+
+#endif
