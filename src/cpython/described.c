@@ -141,7 +141,7 @@ static uint64_t count_of(const struct walk *walk, const struct described_field *
     else
         count = word_at(walk->bytes, field->count);
     if (field->kind == FIELD_TUPLE_LONG)
-        count = model_word(walk->model, count + OBJECT_SIZE);
+        count = model_word(walk->model, count + walk->layout->object_size);
     return count >> COUNT_MOST_BITS ? 0 : count;
 }
 

@@ -119,7 +119,8 @@ enum {
 };
 #define TPFLAGS_TYPE_SUBCLASS (1u << 31)
 
-/* Head of every object (Include/object.h: PyObject, PyVarObject); the same in all default builds. */
+/* Head of every object in default builds (Include/object.h: PyObject, PyVarObject); what holds for all builds is in
+ * the rows. */
 enum { OBJECT_REFCOUNT = 0, OBJECT_TYPE = 8, OBJECT_SIZE = 16, OBJECT_HEAD = 16, OBJECT_VAR_HEAD = 24, GC_HEAD = 16 };
 
 #endif

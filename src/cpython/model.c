@@ -190,7 +190,7 @@ static void choose_walker(struct model *model, struct type_model *made) {
         made->walked_size = base->walked_size;
     } else if (made->walker == WALK_WORDS) {
         made->walker = WALK_OBJECT;
-        made->walked_size = OBJECT_HEAD;
+        made->walked_size = model->layout->object_head;
     } else {
         made->walked_size = made->basic_size;
     }
@@ -199,7 +199,7 @@ static void choose_walker(struct model *model, struct type_model *made) {
 
 /* Where the last of some fields ends; those that the version does not have count nothing. */
 static uint32_t end_of_fields(const uint32_t *offsets, size_t count) {
-    uint32_t end = OBJECT_HEAD;
+    uint32_t end = OBJECT_HEAD; /* the least that there is */
     for (size_t i = 0; i < count; i++)
         if (offsets[i] != LAYOUT_NONE && offsets[i] + 8 > end)
             end = offsets[i] + 8;
@@ -220,6 +220,7 @@ static uint32_t least_size(const struct layout *at, enum walker walker) {
         MMAP_SIZE = 32,
         NDARRAY_SIZE = 72
     };
+    uint32_t longer = at->object_head - OBJECT_HEAD;
     switch (walker) {
     case WALK_DICT: return END_OF(at->dict_used, at->dict_keys, at->dict_values);
     case WALK_ORDERED_DICT: return at->dict_values + 8 + ODICT_SIZE;
@@ -253,17 +254,17 @@ static uint32_t least_size(const struct layout *at, enum walker walker) {
     case WALK_MANAGED_BUFFER: return END_OF(at->managed_buffer_object);
     case WALK_MEMORYVIEW: return END_OF(at->memoryview_buffer);
     case WALK_BYTEARRAY: return END_OF(at->bytearray_allocated);
-    case WALK_DEQUE: return DEQUE_SIZE;
-    case WALK_LRU_CACHE: return LRU_CACHE_SIZE;
-    case WALK_LRU_LINK: return LRU_LINK_SIZE;
-    case WALK_ELEMENT: return ELEMENT_SIZE;
-    case WALK_ARRAY: return ARRAY_SIZE;
-    case WALK_MMAP: return MMAP_SIZE;
-    case WALK_NDARRAY: return NDARRAY_SIZE;
+    case WALK_DEQUE: return longer + DEQUE_SIZE;
+    case WALK_LRU_CACHE: return longer + LRU_CACHE_SIZE;
+    case WALK_LRU_LINK: return longer + LRU_LINK_SIZE;
+    case WALK_ELEMENT: return longer + ELEMENT_SIZE;
+    case WALK_ARRAY: return longer + ARRAY_SIZE;
+    case WALK_MMAP: return longer + MMAP_SIZE;
+    case WALK_NDARRAY: return longer + NDARRAY_SIZE;
     case WALK_TUPLE:
     case WALK_LONG:
-    case WALK_BYTES: return OBJECT_VAR_HEAD;
-    default: return OBJECT_HEAD;
+    case WALK_BYTES: return at->object_size + 8;
+    default: return at->object_head;
     }
 }
 
@@ -271,11 +272,11 @@ static uint32_t least_size(const struct layout *at, enum walker walker) {
 static void distrust_short_type(struct model *model, struct type_model *made) {
     bool sized = made->item_size || (made->dict_offset < 0 && !made->managed_dict);
     uint32_t least = least_size(model->layout, made->walker);
-    if (made->basic_size >= least && (!sized || made->basic_size >= OBJECT_VAR_HEAD))
+    if (made->basic_size >= least && (!sized || made->basic_size >= model->layout->object_size + 8))
         return;
     model->faults++;
     made->walker = WALK_OBJECT;
-    made->walked_size = OBJECT_HEAD;
+    made->walked_size = model->layout->object_head;
     made->item_size = 0;
     made->dict_offset = 0;
 }
@@ -293,7 +294,7 @@ static bool is_in_use(const struct model *model, const void *type) {
 static bool is_plausible_type(const struct model *model, const void *type) {
     int64_t basic = (int64_t)word_at(type, model->layout->type_basic_size);
     int64_t item = (int64_t)word_at(type, model->layout->type_item_size);
-    return is_in_use(model, type) && basic >= OBJECT_HEAD && basic < 1 << 24 && item >= 0 && item < 1 << 20;
+    return is_in_use(model, type) && basic >= model->layout->object_head && basic < 1 << 24 && item >= 0 && item < 1 << 20;
 }
 
 /* The base must be known first; at most TYPE_DEPTH_MAX of them, on a list instead of the C stack. */
@@ -323,14 +324,14 @@ static uint32_t add_type(struct model *model, remote_address address, uint32_t b
 
 /* A type's own type must be a metatype: `type`, or something whose flags say that it derives from it. */
 static bool has_metatype(const struct model *model, remote_address address, const void *type) {
-    remote_address meta = word_at(type, OBJECT_TYPE);
+    remote_address meta = word_at(type, model->layout->object_type);
     if (meta == model->type_type)
         return true;
     const void *metatype = meta == address ? NULL : image_view(model->image, meta, model->layout->type_size);
     if (!metatype || !(word_at(metatype, model->layout->type_flags) & TPFLAGS_TYPE_SUBCLASS))
         return false;
     for (int depth = 0; depth < 16; depth++) {
-        meta = model_word(model, meta + OBJECT_TYPE);
+        meta = model_word(model, meta + model->layout->object_type);
         if (meta == model->type_type)
             return true;
     }
@@ -384,17 +385,15 @@ uint32_t model_find_type(struct model *model, remote_address address) {
 uint32_t model_object_type(struct model *model, remote_address address) {
     if (address % 8)
         return MODEL_NOT_A_TYPE;
-    const void *head = image_view(model->image, address, OBJECT_HEAD);
-    if (!head)
+    const void *head = image_view(model->image, address, model->layout->object_head);
+    if (!head || !model_refcount(model->layout, head))
         return MODEL_NOT_A_TYPE;
-    if (!model_refcount(model->layout, word_at(head, OBJECT_REFCOUNT)))
-        return MODEL_NOT_A_TYPE;
-    return model_find_type(model, word_at(head, OBJECT_TYPE));
+    return model_find_type(model, word_at(head, model->layout->object_type));
 }
 
 static struct error *find_type_type(struct model *model) {
     model->type_type = elf_file_symbol(&model->image->memory, model->process.library, "PyType_Type");
-    if (model_word(model, model->type_type + OBJECT_TYPE) != model->type_type)
+    if (model_word(model, model->type_type + model->layout->object_type) != model->type_type)
         return error_create(STATUS_UNSUPPORTED, "process %d: the type object of its Python %s was not found",
                             model->image->memory.pid, model->process.version_text);
     return NULL;

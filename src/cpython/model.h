@@ -147,14 +147,6 @@ remote_address model_static_data_end(const struct model *model, const struct mem
 /* Whether an interned string is one that lives for ever. */
 bool model_is_immortal_string(const struct model *model, remote_address object);
 
-/* The count in the first word of an object; 0 if no living object has such a word. Where a count has 32 bits
- * only, an object's flags are the topmost bits. */
-static inline uint32_t model_refcount(const struct layout *layout, uint64_t word) {
-    if (layout->object_refcount_size == sizeof(uint32_t))
-        return word >> 32 & 0xffff ? 0 : (uint32_t)word;
-    return word >> 40 ? 0 : word > UINT32_MAX ? UINT32_MAX : (uint32_t)word;
-}
-
 /* --- reading --- */
 
 static inline uint64_t word_at(const void *bytes, size_t offset) {
@@ -175,6 +167,41 @@ static inline uint64_t model_word(const struct model *model, remote_address addr
 static inline uint32_t model_half(const struct model *model, remote_address address) {
     const void *bytes = image_view(model->image, address, 4);
     return bytes ? half_at(bytes, 0) : 0;
+}
+
+/* --- counts of references --- */
+
+/* Include/object.h: the owning thread counts by itself, all others together above two flags. The count of an
+ * object that the collector alone may free begins at a quarter of what fits. */
+static inline uint32_t model_biased_refcount(const struct layout *layout, const void *head) {
+    uint32_t local = half_at(head, layout->object_refcount_local);
+    if (local == UINT32_MAX)
+        return UINT32_MAX;
+    int64_t deferred = INT64_MAX / 8, shared = (int64_t)word_at(head, layout->object_refcount_shared) >> 2;
+    if (shared > deferred / 2)
+        shared -= deferred;
+    int64_t count = local + shared;
+    return count <= 0 || count > INT32_MAX ? 0 : (uint32_t)count;
+}
+
+/* The count in the head of an object; 0 if no living object has such a head. Where a count has 32 bits only,
+ * an object's flags are the topmost bits. */
+static inline uint32_t model_refcount(const struct layout *layout, const void *head) {
+    if (layout->object_refcount_local != LAYOUT_NONE)
+        return model_biased_refcount(layout, head);
+    uint64_t word = word_at(head, 0);
+    if (layout->object_refcount_size == sizeof(uint32_t))
+        return word >> 32 & 0xffff ? 0 : (uint32_t)word;
+    return word >> 40 ? 0 : word > UINT32_MAX ? UINT32_MAX : (uint32_t)word;
+}
+
+/* The same for the object at `address`. */
+static inline uint32_t model_refcount_at(const struct model *model, remote_address address) {
+    const void *head = image_view(model->image, address, model->layout->object_head);
+    return head ? model_refcount(model->layout, head) : 0;
+}
+static inline bool model_is_immortal(const struct model *model, remote_address address) {
+    return model->layout->object_immortal && (int32_t)model_refcount_at(model, address) < 0;
 }
 
 /* --- words (text.c) --- */

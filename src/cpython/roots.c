@@ -318,10 +318,11 @@ void roots_visit(struct model *model, struct root_visitor *visitor) {
 
 /* Bytes to leave out at `address`: the runtime, which is walked by itself, and static objects, whose
  * references are their own. 0 if it is plain data. */
-static uint64_t skip_at(struct model *model, remote_address address, uint64_t word, uint64_t next) {
+static uint64_t skip_at(struct model *model, remote_address address) {
     if (address == model->process.runtime)
         return model->layout->runtime_size;
-    bool head = model_refcount(model->layout, word) && next && !(next & 7);
+    uint64_t next = model_word(model, address + model->layout->object_type);
+    bool head = next && !(next & 7) && model_refcount_at(model, address);
     uint32_t type = head ? model_find_type(model, next) : MODEL_NOT_A_TYPE;
     return type == MODEL_NOT_A_TYPE ? 0 : model_static_size(model, address, type);
 }
@@ -352,8 +353,8 @@ static void scan_static_data(struct model *model, remote_address begin, remote_a
             continue;
         }
         uint64_t word = word_at(page, address & (PAGE - 1));
-        uint64_t next = word ? model_word(model, address + 8) : 0;
-        uint64_t skip = word ? skip_at(model, address, word, next) : 0;
+        bool may_be_head = word || model->layout->object_refcount_local != LAYOUT_NONE;
+        uint64_t skip = may_be_head ? skip_at(model, address) : 0;
         if (word && !skip)
             refer(visitor, word, REFERENCE_SLOT, label_none());
         address += skip ? skip : 8;

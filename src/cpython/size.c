@@ -1,8 +1,8 @@
 /* How large an object is: one rule per builtin layout that allocates beside itself. */
 #include "cpython/walk.h"
 
-static uint64_t absolute_size(const unsigned char *bytes) {
-    int64_t size = (int64_t)word_at(bytes, OBJECT_SIZE);
+static uint64_t absolute_size(const struct walk *walk) {
+    int64_t size = (int64_t)word_at(walk->bytes, walk->layout->object_size);
     return size < 0 ? 0 - (uint64_t)size : (uint64_t)size; /* of the least number too */
 }
 
@@ -30,7 +30,7 @@ static uint64_t long_size(const struct walk *walk) {
     const struct layout *layout = walk->layout;
     uint64_t extra = layout->long_tag == LAYOUT_NONE ? 0 : walk->type->basic_size - walk->type->walked_size;
     uint64_t digits = layout->long_tag == LAYOUT_NONE
-                          ? absolute_size(walk->bytes)
+                          ? absolute_size(walk)
                           : model_word(walk->model, walk->object + layout->long_tag) >> 3;
     if (digits == 0 && layout->long_tag != LAYOUT_NONE)
         digits = 1;
@@ -98,19 +98,19 @@ static uint64_t generator_size(const struct walk *walk) {
 static uint64_t code_size(const struct walk *walk) {
     const struct layout *layout = walk->layout;
     if (layout->code_byte_object == LAYOUT_NONE)
-        return layout->code_bytes + absolute_size(walk->bytes) * 2;
+        return layout->code_bytes + absolute_size(walk) * 2;
     uint64_t size = layout->code_bytes;
     if (word_at(walk->bytes, layout->code_cell_arguments))
-        size += model_word(walk->model, word_at(walk->bytes, layout->code_cell_names) + OBJECT_SIZE) * 8;
+        size += model_word(walk->model, word_at(walk->bytes, layout->code_cell_names) + layout->object_size) * 8;
     if (!word_at(walk->bytes, layout->code_opcache))
         return size;
     remote_address bytes = word_at(walk->bytes, layout->code_byte_object);
-    return size + model_word(walk->model, bytes + OBJECT_SIZE) / 2 +
+    return size + model_word(walk->model, bytes + layout->object_size) / 2 +
            (uint64_t)walk->bytes[layout->code_opcache_size] * layout->code_opcache_entry_size;
 }
 
 static uint64_t deque_size(const struct walk *walk) {
-    uint64_t items = word_at(walk->bytes, OBJECT_SIZE), left = word_at(walk->bytes, DEQUE_LEFT_INDEX);
+    uint64_t items = word_at(walk->bytes, walk->layout->object_size), left = private_word(walk, DEQUE_LEFT_INDEX);
     uint64_t blocks = (left + items + DEQUE_BLOCK_ITEMS - 1) / DEQUE_BLOCK_ITEMS;
     return walk->type->basic_size + (blocks ? blocks : 1) * DEQUE_BLOCK_SIZE;
 }
@@ -125,7 +125,7 @@ static uint64_t ordered_dict_size(const struct walk *walk) {
 /* Modules/_elementtree.c: _elementtree_Element___sizeof___impl; four children lie in the extra block. */
 static uint64_t element_size(const struct walk *walk) {
     enum { EXTRA_SIZE = 64, ALLOCATED = 16, INLINE_CHILDREN = 32 };
-    remote_address extra = word_at(walk->bytes, ELEMENT_EXTRA);
+    remote_address extra = private_word(walk, ELEMENT_EXTRA);
     uint64_t size = walk->type->basic_size;
     if (!extra)
         return size;
@@ -144,8 +144,8 @@ static uint64_t bytearray_size(const struct walk *walk) {
 
 /* Modules/arraymodule.c: arrayobject {head, ob_item, allocated, ob_descr {typecode, itemsize}}. */
 static uint64_t array_size(const struct walk *walk) {
-    uint64_t allocated = word_at(walk->bytes, 32);
-    uint64_t item_size = model_half(walk->model, word_at(walk->bytes, 40) + 4);
+    uint64_t allocated = private_word(walk, 32);
+    uint64_t item_size = model_half(walk->model, private_word(walk, 40) + 4);
     return walk->type->basic_size + (item_size <= 16 ? allocated * item_size : 0);
 }
 
@@ -160,13 +160,13 @@ static uint64_t ndarray_size(const struct walk *walk) {
         OWNS_DATA = 4,
         DIMENSIONS_MAX = 64
     };
-    uint32_t count = half_at(walk->bytes, DIMENSION_COUNT);
-    if (!(half_at(walk->bytes, FLAGS) & OWNS_DATA) || count > DIMENSIONS_MAX)
+    uint32_t count = (uint32_t)private_word(walk, DIMENSION_COUNT);
+    if (!((uint32_t)private_word(walk, FLAGS) & OWNS_DATA) || count > DIMENSIONS_MAX)
         return walk->type->basic_size;
     uint64_t largest = 0;
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t extent = model_word(walk->model, word_at(walk->bytes, DIMENSIONS) + i * 8ull);
-        uint64_t stride = model_word(walk->model, word_at(walk->bytes, STRIDES) + i * 8ull);
+        uint64_t extent = model_word(walk->model, private_word(walk, DIMENSIONS) + i * 8ull);
+        uint64_t stride = model_word(walk->model, private_word(walk, STRIDES) + i * 8ull);
         uint64_t bytes = extent * (stride >> 63 ? 0 - stride : stride);
         largest = bytes > largest ? bytes : largest;
     }
@@ -176,7 +176,7 @@ static uint64_t ndarray_size(const struct walk *walk) {
 /* Modules/mmapmodule.c: mmap_object {head, data, size}. The mapping is the object's, though getsizeof is
  * silent. */
 static uint64_t mmap_size(const struct walk *walk) {
-    return walk->type->basic_size + (word_at(walk->bytes, 16) ? word_at(walk->bytes, 24) : 0);
+    return walk->type->basic_size + (private_word(walk, 16) ? private_word(walk, 24) : 0);
 }
 
 /* Modules/_io/bytesio.c: bytesio {head, buf, pos, string_size}; a buffer that is shared counts for its other
@@ -205,7 +205,7 @@ static uint64_t own_size(const struct walk *walk) {
     case WALK_NDARRAY: return ndarray_size(walk);
     case WALK_MMAP: return mmap_size(walk);
     case WALK_BYTES_IO: return bytes_io_size(walk);
-    default: return type->basic_size + (type->item_size ? absolute_size(walk->bytes) * type->item_size : 0);
+    default: return type->basic_size + (type->item_size ? absolute_size(walk) * type->item_size : 0);
     }
 }
 
@@ -217,7 +217,7 @@ static uint64_t surroundings(const struct walk *walk) {
     bool static_type =
         type->walker == WALK_TYPE && !(word_at(walk->bytes, layout->type_flags) & TPFLAGS_HEAPTYPE);
     if (type->collected && !static_type)
-        size += GC_HEAD;
+        size += layout->collector_head_size;
     if (type->inline_values) {
         remote_address values = walk->object + type->basic_size;
         const unsigned char *head = image_view(walk->model->image, values, layout->values_items);
@@ -266,15 +266,15 @@ uint64_t model_static_size(struct model *model, remote_address object, uint32_t 
     case WALK_CODE: return (model_size(model, object, type) + 7) & ~7ull;
     default: break;
     }
-    int64_t items = model_of->item_size ? (int64_t)model_word(model, object + OBJECT_SIZE) : 0;
+    int64_t items = model_of->item_size ? (int64_t)model_word(model, object + model->layout->object_size) : 0;
     uint64_t count = items < 0 ? 0 - (uint64_t)items : (uint64_t)items;
     return (model_of->basic_size + (count < 1 << 24 ? count * model_of->item_size : 0) + 7) & ~7ull;
 }
 
 static int64_t lru_cache_length(const struct walk *walk, int64_t *bound_out) {
-    int64_t maxsize = (int64_t)word_at(walk->bytes, LRU_CACHE_MAXSIZE);
+    int64_t maxsize = (int64_t)private_word(walk, LRU_CACHE_MAXSIZE);
     *bound_out = maxsize < 0 ? -1 : maxsize;
-    return (int64_t)model_word(walk->model, word_at(walk->bytes, LRU_CACHE_DICT) + walk->layout->dict_used);
+    return (int64_t)model_word(walk->model, private_word(walk, LRU_CACHE_DICT) + walk->layout->dict_used);
 }
 
 int64_t model_length(struct model *model, remote_address object, uint32_t type, int64_t *bound_out) {
@@ -285,16 +285,16 @@ int64_t model_length(struct model *model, remote_address object, uint32_t type, 
     if (!walk.bytes)
         return -1;
     switch (walk.type->walker) {
-    case WALK_LIST: *bound_out = -1; return (int64_t)word_at(walk.bytes, OBJECT_SIZE);
+    case WALK_LIST: *bound_out = -1; return (int64_t)word_at(walk.bytes, model->layout->object_size);
     case WALK_TUPLE:
     case WALK_BYTES:
-    case WALK_BYTEARRAY: return (int64_t)word_at(walk.bytes, OBJECT_SIZE);
+    case WALK_BYTEARRAY: return (int64_t)word_at(walk.bytes, model->layout->object_size);
     case WALK_DICT:
     case WALK_ORDERED_DICT: *bound_out = -1; return (int64_t)word_at(walk.bytes, model->layout->dict_used);
     case WALK_SET: *bound_out = -1; return (int64_t)word_at(walk.bytes, model->layout->set_used);
     case WALK_DEQUE:
-        *bound_out = (int64_t)word_at(walk.bytes, DEQUE_MAXLEN);
-        return (int64_t)word_at(walk.bytes, OBJECT_SIZE);
+        *bound_out = (int64_t)private_word(&walk, DEQUE_MAXLEN);
+        return (int64_t)word_at(walk.bytes, model->layout->object_size);
     case WALK_LRU_CACHE: return lru_cache_length(&walk, bound_out);
     default: return -1;
     }

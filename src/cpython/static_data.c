@@ -8,7 +8,7 @@ bool model_is_immortal_string(const struct model *model, remote_address object) 
     const struct layout *layout = model->layout;
     uint32_t interned = model_half(model, object + layout->text_state) & layout->text_interned_mask;
     if (layout->object_immortal)
-        return interned && (int32_t)model_half(model, object) < 0;
+        return interned && model_is_immortal(model, object);
     return interned == (2u << __builtin_ctz(layout->text_interned_mask)); /* SSTATE_INTERNED_IMMORTAL */
 }
 
@@ -113,7 +113,7 @@ static void find_free_list(struct model *model, const char *type_name, remote_ad
     for (remote_address at = begin; at + 8 <= end; at += 8) {
         remote_address object = model_word(model, at);
         uint32_t type =
-            object ? model_find_type(model, model_word(model, object + OBJECT_TYPE)) : MODEL_NOT_A_TYPE;
+            object ? model_find_type(model, model_word(model, object + model->layout->object_type)) : MODEL_NOT_A_TYPE;
         bool right = type != MODEL_NOT_A_TYPE && strcmp(model_type(model, type)->name, type_name) == 0;
         if (right && !first)
             first = at;

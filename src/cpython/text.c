@@ -55,7 +55,7 @@ bool model_integer(struct model *model, remote_address object, int64_t *out) {
         count = (int64_t)(tag >> 3);
         sign = 1 - (int64_t)(tag & 3);
     } else {
-        int64_t size = (int64_t)word_at(bytes, OBJECT_SIZE);
+        int64_t size = (int64_t)word_at(bytes, layout->object_size);
         count = size < 0 ? (int64_t)(0 - (uint64_t)size) : size;
         sign = size < 0 ? -1 : 1;
     }

@@ -50,7 +50,7 @@ static void walk_builtin_part(const struct walk *walk) {
     case WALK_ARRAY:
     case WALK_BYTES_IO:
     case WALK_MMAP:
-    case WALK_NDARRAY: walk_words(walk, OBJECT_HEAD, walk->type->walked_size); break;
+    case WALK_NDARRAY: walk_words(walk, walk->layout->object_head, walk->type->walked_size); break;
     case WALK_OBJECT:
     case WALK_WORDS:
     case WALK_LEAF:
@@ -95,7 +95,7 @@ void walk_words(const struct walk *walk, uint32_t begin, uint32_t end) {
 static remote_address find_dict_slot(const struct walk *walk) {
     int64_t offset = walk->type->dict_offset;
     if (offset < 0) {
-        int64_t items = (int64_t)word_at(walk->bytes, OBJECT_SIZE);
+        int64_t items = (int64_t)word_at(walk->bytes, walk->layout->object_size);
         if (walk->layout->long_tag != LAYOUT_NONE && walk->type->walker == WALK_LONG)
             items = (int64_t)(word_at(walk->bytes, walk->layout->long_tag) >> 3);
         uint64_t count = items < 0 ? 0 - (uint64_t)items : (uint64_t)items;
@@ -151,7 +151,7 @@ void walk_instance(const struct walk *walk) {
     if (type->described && type->described->references)
         walk_described(walk);
     if (type->walker == WALK_OBJECT && type->item_size == 8 && !type->is_metatype) {
-        uint64_t count = word_at(walk->bytes, OBJECT_SIZE);
+        uint64_t count = word_at(walk->bytes, walk->layout->object_size);
         const void *items = count < 1 << 28
                                 ? image_view(walk->model->image, walk->object + type->basic_size, count * 8)
                                 : NULL;

@@ -65,6 +65,15 @@ static inline bool chain_returns(struct chain *chain, remote_address link) {
     return false;
 }
 
+/* Private structures, which no header has, are written down as default builds have them; in other builds the head of
+ * objects is longer. */
+static inline uint32_t private_offset(const struct layout *layout, uint32_t offset) {
+    return offset + layout->object_head - OBJECT_HEAD;
+}
+static inline uint64_t private_word(const struct walk *walk, uint32_t offset) {
+    return word_at(walk->bytes, private_offset(walk->layout, offset));
+}
+
 /* A field of the walked object by its offset, if the version has it. */
 static inline void walk_field(const struct walk *walk, uint32_t offset, enum reference_kind kind,
                               const char *name) {

@@ -55,7 +55,7 @@ static remote_address local_name(const struct model *model, remote_address code,
     const uint32_t fields[] = {layout->code_local_names, layout->code_cell_names, layout->code_free_names};
     for (size_t field = 0; field < sizeof fields / sizeof *fields && fields[field] != LAYOUT_NONE; field++) {
         remote_address names = model_word(model, code + fields[field]);
-        uint64_t count = model_word(model, names + OBJECT_SIZE);
+        uint64_t count = model_word(model, names + layout->object_size);
         if (i < count)
             return model_word(model, names + layout->tuple_items + i * 8);
         i -= count;
@@ -95,7 +95,7 @@ static remote_address owned_by_frame(const struct model *model, remote_address w
     if ((word & tags) == tags)
         return 0;
     remote_address target = word & ~(uint64_t)tags;
-    return target && (int32_t)model_half(model, target) < 0 ? target : 0;
+    return target && model_is_immortal(model, target) ? target : 0;
 }
 
 static void walk_locals(struct model *model, remote_address frame, const unsigned char *bytes, bool running,

@@ -18,12 +18,12 @@ static void visit_items(const struct walk *walk, remote_address items, uint64_t 
 }
 
 void walk_list(const struct walk *walk) {
-    visit_items(walk, word_at(walk->bytes, walk->layout->list_items), word_at(walk->bytes, OBJECT_SIZE),
+    visit_items(walk, word_at(walk->bytes, walk->layout->list_items), word_at(walk->bytes, walk->layout->object_size),
                 REFERENCE_INDEX);
 }
 
 void walk_tuple(const struct walk *walk) {
-    visit_items(walk, walk->object + walk->layout->tuple_items, word_at(walk->bytes, OBJECT_SIZE),
+    visit_items(walk, walk->object + walk->layout->tuple_items, word_at(walk->bytes, walk->layout->object_size),
                 REFERENCE_INDEX);
 }
 
@@ -151,8 +151,8 @@ void model_dict_each(struct model *model, remote_address dict, model_dict_entry 
 }
 
 void walk_deque(const struct walk *walk) {
-    uint64_t left = word_at(walk->bytes, DEQUE_LEFT_INDEX), count = word_at(walk->bytes, OBJECT_SIZE);
-    remote_address block = word_at(walk->bytes, DEQUE_LEFT_BLOCK);
+    uint64_t left = private_word(walk, DEQUE_LEFT_INDEX), count = word_at(walk->bytes, walk->layout->object_size);
+    remote_address block = private_word(walk, DEQUE_LEFT_BLOCK);
     if (left >= DEQUE_BLOCK_ITEMS || count > most_items(walk)) {
         walk->model->faults++;
         return;
@@ -196,8 +196,8 @@ void walk_ordered_dict(const struct walk *walk) {
 
 /* A bounded cache's ring holds its links once more than the dict (lru_cache_tp_traverse). */
 static void walk_lru_ring(const struct walk *walk) {
-    uint64_t left = model_word(walk->model, word_at(walk->bytes, LRU_CACHE_DICT) + walk->layout->dict_used);
-    remote_address link = word_at(walk->bytes, LRU_LINK_NEXT);
+    uint64_t left = model_word(walk->model, private_word(walk, LRU_CACHE_DICT) + walk->layout->dict_used);
+    remote_address link = private_word(walk, LRU_LINK_NEXT);
     struct chain chain = {0};
     for (uint64_t i = 0; i < left && left <= most_items(walk) && link && link != walk->object; i++) {
         if (chain_returns(&chain, link)) {
@@ -205,28 +205,28 @@ static void walk_lru_ring(const struct walk *walk) {
             return;
         }
         visit(walk->visitor, link, REFERENCE_INDEX, label_index(i));
-        link = model_word(walk->model, link + LRU_LINK_NEXT);
+        link = model_word(walk->model, link + private_offset(walk->layout, LRU_LINK_NEXT));
     }
 }
 
 void walk_lru_cache(const struct walk *walk) {
     walk_lru_ring(walk);
-    walk_field(walk, LRU_CACHE_DICT, REFERENCE_SLOT, "cache");
-    walk_field(walk, LRU_CACHE_FUNCTION, REFERENCE_SLOT, "__wrapped__");
-    walk_words(walk, LRU_CACHE_OTHERS, walk->type->walked_size);
+    walk_field(walk, private_offset(walk->layout, LRU_CACHE_DICT), REFERENCE_SLOT, "cache");
+    walk_field(walk, private_offset(walk->layout, LRU_CACHE_FUNCTION), REFERENCE_SLOT, "__wrapped__");
+    walk_words(walk, private_offset(walk->layout, LRU_CACHE_OTHERS), walk->type->walked_size);
 }
 
 void walk_lru_link(const struct walk *walk) {
-    walk_field(walk, LRU_LINK_KEY, REFERENCE_SLOT, "key");
-    walk_field(walk, LRU_LINK_RESULT, REFERENCE_SLOT, "result");
+    walk_field(walk, private_offset(walk->layout, LRU_LINK_KEY), REFERENCE_SLOT, "key");
+    walk_field(walk, private_offset(walk->layout, LRU_LINK_RESULT), REFERENCE_SLOT, "result");
 }
 
 /* Modules/_elementtree.c: text and tail carry a join flag in bit 0; children lie in an `extra` block. */
 void walk_element(const struct walk *walk) {
-    walk_field(walk, ELEMENT_TAG, REFERENCE_SLOT, "tag");
-    visit(walk->visitor, word_at(walk->bytes, ELEMENT_TEXT) & ~1ull, REFERENCE_SLOT, label_text("text"));
-    visit(walk->visitor, word_at(walk->bytes, ELEMENT_TAIL) & ~1ull, REFERENCE_SLOT, label_text("tail"));
-    remote_address extra = word_at(walk->bytes, ELEMENT_EXTRA);
+    walk_field(walk, private_offset(walk->layout, ELEMENT_TAG), REFERENCE_SLOT, "tag");
+    visit(walk->visitor, private_word(walk, ELEMENT_TEXT) & ~1ull, REFERENCE_SLOT, label_text("text"));
+    visit(walk->visitor, private_word(walk, ELEMENT_TAIL) & ~1ull, REFERENCE_SLOT, label_text("tail"));
+    remote_address extra = private_word(walk, ELEMENT_EXTRA);
     const void *bytes = extra ? image_view(walk->model->image, extra, ELEMENT_EXTRA_CHILDREN + 8) : NULL;
     if (!bytes)
         return;

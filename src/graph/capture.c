@@ -129,7 +129,7 @@ static void capture_object(struct capture *capture, uint32_t granule, remote_add
     }
     *object = (struct captured_object){.granule = granule, .type = type};
     capture->words += model_type(capture->model, type)->basic_size / 8;
-    object->refcount = model_refcount(capture->model->layout, model_word(capture->model, address));
+    object->refcount = model_refcount_at(capture->model, address);
     object->size = model_size(capture->model, address, type);
     model_walk(capture->model, address, type, &capture->visitor.references);
 }

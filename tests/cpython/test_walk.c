@@ -315,11 +315,12 @@ TEST(borrowed_words_and_integers_of_a_frame_are_no_references) {
 
 TEST(flags_above_a_count_are_no_part_of_it) {
     const struct layout *wide = layout_find(0x030d00f0), *narrow = layout_find(0x030e0af0);
-    CHECK_EQUAL(model_refcount(narrow, 7 | 5ull << 48), 7);
-    CHECK_EQUAL(model_refcount(narrow, 0x7fff12345678), 0); /* a pointer, in a block that is free */
-    CHECK_EQUAL(model_refcount(wide, 7), 7);
-    CHECK_EQUAL(model_refcount(wide, 0x7fff12345678), 0);
-    CHECK_EQUAL(model_refcount(wide, 1ull << 33), UINT32_MAX);
+    const uint64_t with_flags = 7 | 5ull << 48, pointer = 0x7fff12345678 /* in a free block */, many = 1ull << 33, seven = 7;
+    CHECK_EQUAL(model_refcount(narrow, &with_flags), 7);
+    CHECK_EQUAL(model_refcount(narrow, &pointer), 0);
+    CHECK_EQUAL(model_refcount(wide, &seven), 7);
+    CHECK_EQUAL(model_refcount(wide, &pointer), 0);
+    CHECK_EQUAL(model_refcount(wide, &many), UINT32_MAX);
 }
 
 TEST_MAIN(RUN(a_list_refers_to_its_items_by_position); RUN(a_dict_names_its_values_by_their_keys);
