@@ -56,6 +56,7 @@ static const struct {
     {"_io.BytesIO", WALK_BYTES_IO},
     {"mmap.mmap", WALK_MMAP},
     {"numpy.ndarray", WALK_NDARRAY},
+    {"greenlet.greenlet", WALK_GREENLET},
 };
 
 static enum walker find_walker(const char *name, bool python_class) {

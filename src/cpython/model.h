@@ -49,6 +49,7 @@ enum walker {
     WALK_BYTES_IO,
     WALK_MMAP,
     WALK_NDARRAY,
+    WALK_GREENLET,
     WALKER_COUNT,
 };
 

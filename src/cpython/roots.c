@@ -214,12 +214,7 @@ static struct span thread_name(struct model *model, remote_address thread, remot
     return (struct span){buffer, (size_t)length};
 }
 
-enum {
-    FRAME_OWNED_BY_THREAD = 0,
-    FRAME_OWNED_BY_GENERATOR = 1,
-    FRAME_OWNED_BY_FRAME_OBJECT = 2, /* those above are of the interpreter itself */
-    FRAMES_MAX = 1 << 20
-};
+enum { FRAMES_MAX = 1 << 20 };
 
 static remote_address current_frame(const struct model *model, remote_address thread) {
     const struct layout *layout = model->layout;
@@ -229,35 +224,14 @@ static remote_address current_frame(const struct model *model, remote_address th
     return model_word(model, cframe + layout->cframe_current_frame);
 }
 
-/* A call that is under way owns its frame object; a generator owns its frame. */
-static void visit_frame_object(struct model *model, remote_address frame, remote_address generator,
-                               struct root_visitor *visitor) {
-    if (generator) {
-        refer(visitor, generator, REFERENCE_SLOT, label_text("generator"));
-        return;
-    }
-    refer(visitor, frame, REFERENCE_SLOT, label_text("frame"));
-    walk_interpreter_frame(model, frame, true, &visitor->references);
-}
-
 static void visit_activation(struct model *model, remote_address frame, int thread,
                              struct root_visitor *visitor) {
-    const struct layout *layout = model->layout;
-    const unsigned char *bytes = image_view(model->image, frame, layout->frame_localsplus);
-    bool is_object = layout->frame_owner == LAYOUT_NONE;
-    if (!bytes || (!is_object && bytes[layout->frame_owner] > FRAME_OWNED_BY_FRAME_OBJECT))
+    if (!walk_activation(model, frame, NULL))
         return;
     struct code_place place = {0};
     model_code_place(model, model_frame_code(model, frame), &place);
     open_holder(visitor, thread, HOLDER_ACTIVATION, place.name);
-    if (is_object) {
-        visit_frame_object(model, frame, word_at(bytes, layout->frame_generator), visitor);
-        return;
-    }
-    if (bytes[layout->frame_owner] == FRAME_OWNED_BY_GENERATOR)
-        refer(visitor, frame - layout->generator_frame, REFERENCE_SLOT, label_text("generator"));
-    else if (bytes[layout->frame_owner] == FRAME_OWNED_BY_THREAD)
-        walk_interpreter_frame(model, frame, true, &visitor->references);
+    walk_activation(model, frame, &visitor->references);
 }
 
 static void visit_thread(struct model *model, remote_address thread, remote_address active,

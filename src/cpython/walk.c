@@ -47,6 +47,7 @@ static void walk_builtin_part(const struct walk *walk) {
     case WALK_LRU_CACHE: walk_lru_cache(walk); break;
     case WALK_LRU_LINK: walk_lru_link(walk); break;
     case WALK_ELEMENT: walk_element(walk); break;
+    case WALK_GREENLET: walk_greenlet(walk); break;
     case WALK_ARRAY:
     case WALK_BYTES_IO:
     case WALK_MMAP:

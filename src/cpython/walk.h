@@ -32,6 +32,11 @@ void walk_code(const struct walk *walk);
 void walk_frame_object(const struct walk *walk);
 void walk_generator(const struct walk *walk);
 void walk_traceback(const struct walk *walk);
+void walk_greenlet(const struct walk *walk);
+
+/* The references of a call that is under way: it owns its frame, a generator owns its own. False if the frame is
+ * one of the interpreter itself, or cannot be read. Without a visitor it is only asked. */
+bool walk_activation(struct model *model, remote_address frame, struct reference_visitor *visitor);
 
 /* The references of an interpreter frame (Include/internal/pycore_frame.h: _PyInterpreterFrame), whoever owns
  * it. `running`: its thread executes it, so that the depth of its stack is not recorded. */
