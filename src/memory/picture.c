@@ -17,6 +17,9 @@
 
 enum { ZOMBIES_MAX = 16, CALL_SECONDS = 30, COLLECT_TRIES = 50 };
 
+/* No other thread waits for this one, and on a busy machine it may take long until it has its turn. */
+static const double one_stop_seconds = 0.5;
+
 /* The first candidates are threads that wait in a call which the kernel can begin again. */
 static bool begin_in_some_thread(const struct stop *stop, const struct injector *injector, struct injection *out) {
     const struct stop_thread *threads = stop->threads.items;
@@ -218,10 +221,13 @@ double picture_discard(int pid, const struct injector *injector, const struct pi
     for (int i = 0; i < COLLECT_TRIES && sound && !done; i++) {
         struct stop stop = {.pid = pid};
         pid_t thread = choose_thread(pid);
-        enum stop_outcome outcome = thread ? stop_one(&stop, thread, 0.02) : STOP_LATE;
+        enum stop_outcome outcome = thread ? stop_one(&stop, thread, one_stop_seconds) : STOP_REFUSED;
         if (outcome == STOP_DONE)
             sound = collect_by(&stop, injector, zombies, count, &done);
-        stop_release(&stop);
+        if (outcome == STOP_LATE) /* it is ours until it has stopped: nobody could ask it again before */
+            stop_give_up(&stop, stop_clock() + CALL_SECONDS);
+        else
+            stop_release(&stop);
         stood += stop.begin > 0 ? stop_clock() - stop.begin : 0;
         if (!done)
             nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
