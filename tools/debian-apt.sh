@@ -1,5 +1,6 @@
-# What tools/fetch-pythons and tools/build-pythons share: an apt of their own on Debian sid, in .cache/pythons/apt.
-# Nothing of the system is touched: configuration, lists and archives are the cache's. Read by "."; needs `here`.
+# What tools/fetch-pythons and tools/build-pythons share: an apt of their own on Debian sid, in .cache/pythons/apt, or on
+# another suite of Debian. Nothing of the system is touched: configuration, lists and archives are the cache's. Read by
+# "."; needs `here`.
 
 cache=$here/.cache/pythons
 apt=$cache/apt
@@ -18,6 +19,15 @@ private_apt() {
     "$command" -qq -o Dir::Etc::sourcelist="$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::Etc::preferencesparts=/dev/null -o Dir::Etc::parts=/dev/null \
         -o Dir::State="$apt/state" -o Dir::State::status="$apt/status" -o Dir::Cache="$apt/cache" \
         -o APT::Sandbox::User=root -o APT::Install-Recommends=0 -o Acquire::Languages=none "$@"
+}
+
+# From here on packages are those of Debian's suite $1.
+use_suite() {
+    [ "$suite" != "$1" ] || return 0
+    suite=$1
+    prepared=
+    apt=$cache/apt
+    [ "$suite" = sid ] || apt=$cache/apt-$suite
 }
 
 # Fetches the lists of packages and of sources, once in a run.
