@@ -1,11 +1,25 @@
 /* The pipeline, in order: from a target to a verdict. */
 #include "app/pipeline.h"
 
+#include <math.h>
+
 enum { LEAST_GROWTH = 16 << 10 }; /* bytes in the window below which nothing is worth a finding */
 
-/* Steps 7 to 9 over what was seen so far. */
-static void conclude(struct stage *stage, const struct history *history, struct arena *arena, struct verdict *out) {
+/* What was born before the first snapshot did not grow in the window. */
+static void complete_sampling(struct stage *stage, const struct history *history) {
+    if (!stage->sampling)
+        return;
+    const struct wire_head *head = &stage->sampling->samples->head;
+    double begin = history->first_taken_at * 1e3 - (double)head->started / 1e6;
+    struct path_tree tree;
+    path_tree_build(&stage->heap->graph, &stage->reach, &stage->paths, true, &stage->arena, &tree);
+    stage->sampling->path_node_of = tree.node_of;
+    stage->sampling->window_begin = begin > 0 ? (uint32_t)fmin(begin, UINT32_MAX) : 0;
+}
+
+void pipeline_conclude(struct stage *stage, const struct history *history, struct arena *arena, struct verdict *out) {
     struct growth growth;
+    complete_sampling(stage, history);
     stage_find_dominators(stage);
     growth_compute(history->observations, history->count, LEAST_GROWTH, &stage->arena, &growth);
     struct evidence evidence = {
@@ -17,6 +31,7 @@ static void conclude(struct stage *stage, const struct history *history, struct 
         .observation_count = history->count,
         .growth = &growth,
         .pause_ms = history->pause_ms,
+        .sampling = stage->sampling,
     };
     struct arena fresh = {0};
     *out = (struct verdict){0};
@@ -74,12 +89,12 @@ struct error *pipeline_leaks(struct watch *watch, struct arena *arena, struct ve
         history_add(&history, &stage, watch->asked);       /* 7 the path tree, which is kept */
         bool enough = false, concluded = watch->taken >= WATCH_LEAST;
         if (concluded) {
-            conclude(&stage, &history, arena, out);        /* 6-9 dominators, growth, diagnosis */
+            pipeline_conclude(&stage, &history, arena, out);        /* 6-9 dominators, growth, diagnosis */
             enough = diagnosis_is_certain(out, watch->seconds);
         }
         more = !enough && watch_wait(watch);
         if (!more && !concluded)
-            conclude(&stage, &history, arena, out);
+            pipeline_conclude(&stage, &history, arena, out);
         stage_close(&stage);
     }
     history_deinit(&history);

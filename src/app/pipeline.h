@@ -23,6 +23,7 @@ struct stage {
     struct paths paths;
     struct dominators dominators;
     bool has_dominators;
+    struct sampling *sampling; /* of the process; NULL if it has no recording, or nobody asked */
 };
 
 /* Computes what every command needs of a heap: reach and best paths. Owns `heap` from now on. */
@@ -36,6 +37,13 @@ struct error *stage_open_target(struct stage *stage, const char *word, bool paus
 /* Folds the stage's heap into one more observation. `capacity` is the most there will be. */
 void history_add(struct history *history, const struct stage *stage, size_t capacity);
 void history_deinit(struct history *history);
+
+/* Leaves every second observation out, but for the first and the last one. */
+void history_thin(struct history *history);
+
+/* Steps 6 to 9 over what was seen so far, with the stage of the last snapshot: the verdict lives in `arena`, in place
+ * of the one before it. */
+void pipeline_conclude(struct stage *stage, const struct history *history, struct arena *arena, struct verdict *out);
 
 /* Watches to the end; the verdict lives in `arena`. */
 struct error *pipeline_leaks(struct watch *watch, struct arena *arena, struct verdict *out);

@@ -93,6 +93,19 @@ void history_add(struct history *history, const struct stage *stage, size_t capa
     history->pause_ms[history->count++] = facts->pause_ms;
 }
 
+void history_thin(struct history *history) {
+    size_t kept = 1;
+    for (size_t i = 2; i < history->count; i += 2, kept++) {
+        history->observations[kept] = history->observations[i];
+        history->pause_ms[kept] = history->pause_ms[i];
+    }
+    if (history->count > 1 && history->count % 2 == 0) {
+        history->observations[kept] = history->observations[history->count - 1];
+        history->pause_ms[kept++] = history->pause_ms[history->count - 1];
+    }
+    history->count = kept < history->count ? kept : history->count;
+}
+
 void history_deinit(struct history *history) {
     arena_deinit(&history->arena);
     *history = (struct history){0};

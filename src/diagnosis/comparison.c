@@ -136,6 +136,15 @@ static bool belongs(const struct comparison *comparison, struct growth_region re
            (entered && region.extent == EXTENT_WITH);
 }
 
+void comparison_region(const struct comparison *comparison, struct growth_region region, bool *inside) {
+    const struct path_tree *tree = comparison->tree;
+    inside[0] = false;
+    for (uint32_t i = 1; i < tree->count; i++) {
+        struct place above = {.inside = inside[tree->nodes[i].parent]};
+        inside[i] = belongs(comparison, region, &above, i);
+    }
+}
+
 struct type_sum {
     int64_t count, bytes;
     uint32_t type;

@@ -55,6 +55,9 @@ struct growth_makeup {
 void comparison_makeup(const struct comparison *comparison, struct growth_region region, struct arena *arena,
                        struct growth_makeup *out);
 
+/* Which path nodes a region has: `inside` has room for all of the tree. */
+void comparison_region(const struct comparison *comparison, struct growth_region region, bool *inside);
+
 /* Part of the whole, 0 to 1. */
 static inline double comparison_share(int64_t part, int64_t whole) {
     return whole <= 0 || part <= 0 ? 0 : part >= whole ? 1 : (double)part / (double)whole;

@@ -7,6 +7,15 @@
 #include "analysis/growth.h"
 #include "diagnosis/finding.h"
 #include "graph/heap_file.h"
+#include "samples/samples.h"
+
+/* What the sampler saw of the process, tied to the last snapshot. */
+struct sampling {
+    const struct samples *samples;
+    const node_id *node_of_block;  /* block -> the object that it is or belongs to, NODE_NONE if unknown */
+    const uint32_t *path_node_of;  /* node -> path node in the last observation's tree */
+    uint32_t window_begin;         /* time of the first snapshot, in the recording's milliseconds */
+};
 
 /* All that the rules may look at. The graph and what belongs to it are of the last snapshot. */
 struct evidence {
@@ -18,6 +27,7 @@ struct evidence {
     size_t observation_count;
     const struct growth *growth;
     const double *pause_ms;
+    const struct sampling *sampling; /* NULL: there are no samples */
 };
 
 /* Fills a verdict; everything in it lives in `arena`. */

@@ -11,4 +11,12 @@
  * that the image tells (python, gc_*, faults, image_bytes). About 33 bytes per object and 9 per edge. */
 struct error *capture_heap(struct image *image, struct heap **out);
 
+/* The image that a captured heap stands on; NULL for one that was read from a file. */
+const struct image *capture_image(const struct heap *heap);
+
+/* Calls `found` for every word of a captured object that points between `begin` and `end`: what the object owns beside
+ * itself, be it a reference or not. */
+typedef void (*capture_pointer)(void *context, node_id node, uint64_t pointer);
+void capture_pointers(const struct heap *heap, uint64_t begin, uint64_t end, capture_pointer found, void *context);
+
 #endif

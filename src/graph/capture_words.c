@@ -2,6 +2,8 @@
  */
 #include "graph/captured.h"
 
+#include "base/source.h"
+
 #include <string.h>
 
 static uint32_t model_type_of_node(const struct captured *captured, node_id node) {
@@ -11,26 +13,10 @@ static uint32_t model_type_of_node(const struct captured *captured, node_id node
 
 /* --- where code comes from --- */
 
-static bool contains(struct span text, const char *part) {
-    return text.data && text.length && memmem(text.data, text.length, part, strlen(part));
-}
-
-/* lib/python3.11/json/decoder.py: a folder called pythonX.Y below a folder called lib is the library. */
-static bool is_stdlib_path(struct span file) {
-    const char *found = file.length ? memmem(file.data, file.length, "/lib/python3", 12) : NULL;
-    if (!found)
-        return false;
-    struct span rest = {found + 12, (size_t)(file.data + file.length - found - 12)};
-    return rest.length && (rest.data[0] == '.' || rest.data[0] == '/');
-}
-
 enum code_origin captured_origin_of_file(struct span file) {
     if (!file.length)
         return ORIGIN_NONE;
-    if (contains(file, "/site-packages/") || contains(file, "/dist-packages/") || is_stdlib_path(file) ||
-        file.data[0] == '<')
-        return ORIGIN_LIBRARY;
-    return ORIGIN_USER;
+    return source_is_library(file) ? ORIGIN_LIBRARY : ORIGIN_USER;
 }
 
 /* The file of a module; one that was made by hand has neither file nor spec and is the user's. */

@@ -1,6 +1,7 @@
 /* The verdict for programs: schema caulk.verdict/1. */
 #include "report/json.h"
 #include "report/report.h"
+#include "report/verdict_json.h"
 
 static void write_target(struct json *json, const struct verdict *verdict) {
     json_begin_object(json, "target");
@@ -155,28 +156,32 @@ static void write_coverage(struct json *json, const struct verdict *verdict) {
     json_end_object(json);
 }
 
+void report_verdict_write(struct json *json, const char *key, const struct verdict *verdict) {
+    json_begin_object(json, key);
+    json_text(json, "schema", "caulk.verdict/1");
+    write_target(json, verdict);
+    write_window(json, verdict);
+    json_text(json, "verdict", verdict_outcome_name(verdict->outcome));
+    json_begin_object(json, "growth");
+    json_real(json, "live_bytes_per_second", verdict->live_bytes_per_second);
+    json_real(json, "rss_bytes_per_second", verdict->rss_bytes_per_second);
+    json_end_object(json);
+    json_begin_object(json, "heap");
+    json_unsigned(json, "live_bytes", verdict->live_bytes);
+    json_unsigned(json, "live_objects", verdict->live_objects);
+    json_end_object(json);
+    json_begin_array(json, "findings");
+    for (size_t i = 0; i < verdict->finding_count; i++)
+        write_finding(json, &verdict->findings[i]);
+    json_end_array(json);
+    write_not_leaks(json, verdict);
+    write_resident(json, verdict);
+    write_coverage(json, verdict);
+    write_texts(json, "notes", verdict->notes, verdict->note_count);
+    json_end_object(json);
+}
+
 void report_verdict_json(const struct verdict *verdict, FILE *out) {
     struct json json = {.out = out};
-    json_begin_object(&json, NULL);
-    json_text(&json, "schema", "caulk.verdict/1");
-    write_target(&json, verdict);
-    write_window(&json, verdict);
-    json_text(&json, "verdict", verdict_outcome_name(verdict->outcome));
-    json_begin_object(&json, "growth");
-    json_real(&json, "live_bytes_per_second", verdict->live_bytes_per_second);
-    json_real(&json, "rss_bytes_per_second", verdict->rss_bytes_per_second);
-    json_end_object(&json);
-    json_begin_object(&json, "heap");
-    json_unsigned(&json, "live_bytes", verdict->live_bytes);
-    json_unsigned(&json, "live_objects", verdict->live_objects);
-    json_end_object(&json);
-    json_begin_array(&json, "findings");
-    for (size_t i = 0; i < verdict->finding_count; i++)
-        write_finding(&json, &verdict->findings[i]);
-    json_end_array(&json);
-    write_not_leaks(&json, verdict);
-    write_resident(&json, verdict);
-    write_coverage(&json, verdict);
-    write_texts(&json, "notes", verdict->notes, verdict->note_count);
-    json_end_object(&json);
+    report_verdict_write(&json, NULL, verdict);
 }

@@ -1,0 +1,89 @@
+/* The samples of a process beside its heap: which object each live block is. */
+#include "app/join.h"
+
+#include "app/recordings.h"
+#include "graph/capture.h"
+
+#include <stdlib.h>
+
+/* Most of the range that was ever in use still is; a head that tells of far more is not believed. */
+enum { RANGE_FACTOR = 16 };
+
+/* The bytes of the range that the sampler's blocks lie in, as the image has them; what it has not is zeros. */
+static const void *range_bytes(const struct image *image, const struct wire_head *head, struct arena *arena) {
+    const void *whole = image_view(image, head->range_base, head->range_used);
+    if (whole)
+        return whole;
+    char *copy = arena_allocate(arena, 1, head->range_used);
+    remote_address begin = head->range_base, end = begin + head->range_used;
+    for (size_t i = 0; i < image->run_count; i++) {
+        const struct image_run *run = &image->runs[i];
+        remote_address from = run->begin > begin ? run->begin : begin, to = run->end < end ? run->end : end;
+        if (from < to)
+            memcpy(copy + (from - begin), image->base + run->offset + (from - run->begin), to - from);
+    }
+    return copy;
+}
+
+/* The first object that lies in the block. */
+static node_id object_in(const struct graph *graph, const struct samples_block *block) {
+    node_id low = graph->synthetic_count, high = graph->node_count;
+    while (low < high) {
+        node_id middle = low + (high - low) / 2;
+        if (graph->addresses[middle] < block->address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool inside = low < graph->node_count && graph->addresses[low] < block->address + block->size;
+    return inside ? low : NODE_NONE;
+}
+
+struct owner_search {
+    const struct samples *samples;
+    node_id *owners;
+};
+
+/* A block without an object in it is a table or a buffer of the object that points to it. */
+static void take_owner(void *context, node_id node, uint64_t pointer) {
+    struct owner_search *search = context;
+    const struct samples_block *block = samples_find(search->samples, pointer);
+    if (block && search->owners[block - search->samples->blocks] == NODE_NONE)
+        search->owners[block - search->samples->blocks] = node;
+}
+
+static const node_id *find_owners(const struct heap *heap, const struct samples *samples, struct arena *arena) {
+    node_id *owners = arena_new(arena, node_id, samples->block_count + 1);
+    size_t missing = 0;
+    for (size_t i = 0; i < samples->block_count; i++) {
+        owners[i] = object_in(&heap->graph, &samples->blocks[i]);
+        missing += owners[i] == NODE_NONE;
+    }
+    struct owner_search search = {samples, owners};
+    if (missing)
+        capture_pointers(heap, samples->head.range_base, samples->head.range_base + samples->head.range_used,
+                         take_owner, &search);
+    return owners;
+}
+
+struct error *join_samples(struct stage *stage, int pid) {
+    struct recording recording;
+    bool found;
+    const struct image *image = capture_image(stage->heap);
+    stage->sampling = NULL;
+    if (!image)
+        return NULL;
+    TRY(recording_read_process(pid, &stage->arena, &recording, &found));
+    if (!found)
+        return NULL;
+    struct samples *samples = arena_new(&stage->arena, struct samples, 1);
+    *samples = recording.samples;
+    const struct wire_head *head = &samples->head;
+    if (head->range_size && head->range_used <= head->range_size && head->range_used / RANGE_FACTOR <= image->length)
+        samples_add_spans(samples, range_bytes(image, head, &stage->arena), head->range_used, &stage->arena);
+    struct sampling *sampling = arena_new(&stage->arena, struct sampling, 1);
+    sampling->samples = samples;
+    sampling->node_of_block = find_owners(stage->heap, samples, &stage->arena);
+    stage->sampling = sampling;
+    return NULL;
+}

@@ -1,0 +1,11 @@
+/* Step 8 of the pipeline: the samples of a process beside its heap. */
+#ifndef CAULK_APP_JOIN_H
+#define CAULK_APP_JOIN_H
+
+#include "app/pipeline.h"
+
+/* Reads the recording of process `pid`, if it has one, and finds the objects that its live samples are. The
+ * stage's heap must have been captured from that process just now. */
+struct error *join_samples(struct stage *stage, int pid);
+
+#endif

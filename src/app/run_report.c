@@ -1,0 +1,128 @@
+/* Fills the report of a program that was run. */
+#include "app/run_report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *text_of(struct span span, struct arena *arena) {
+    return span.length ? arena_copy_text(arena, span.data, span.length) : NULL;
+}
+
+static int by_peak(const void *a, const void *b) {
+    const struct run_line *left = a, *right = b;
+    if (left->peak_bytes != right->peak_bytes)
+        return left->peak_bytes < right->peak_bytes ? 1 : -1;
+    return (left->total_bytes < right->total_bytes) - (left->total_bytes > right->total_bytes);
+}
+
+static void fill_lines(const struct samples *samples, struct arena *arena, struct run_part *out) {
+    size_t count;
+    const struct samples_line *lines = samples_lines(samples, arena, &count);
+    out->lines = arena_new(arena, struct run_line, count + 1);
+    out->line_count = count;
+    for (size_t i = 0; i < count; i++)
+        out->lines[i] = (struct run_line){
+            .file = text_of(lines[i].file, arena),
+            .function = text_of(lines[i].function, arena),
+            .line = lines[i].line,
+            .live_bytes = lines[i].live_bytes,
+            .live_count = lines[i].live_count,
+            .total_bytes = lines[i].total_bytes,
+            .total_count = lines[i].total_count,
+            .peak_bytes = lines[i].peak_bytes,
+            .peak_count = lines[i].peak_count,
+            .samples = lines[i].samples_live,
+        };
+    qsort(out->lines, count, sizeof *out->lines, by_peak);
+}
+
+static uint64_t rounded(uint64_t estimate) {
+    return (estimate + WIRE_ONE / 2) / WIRE_ONE;
+}
+
+static void fill_numbers(const struct samples *samples, struct run_part *out) {
+    const struct wire_head *head = &samples->head;
+    out->exact = samples->exact;
+    out->native = head->flags & WIRE_NATIVE;
+    out->interval = head->interval;
+    out->samples = head->samples;
+    out->live_bytes = rounded(head->live_bytes);
+    out->live_count = rounded(head->live_count);
+    out->total_bytes = rounded(head->total_bytes);
+    out->total_count = rounded(head->total_count);
+    out->peak_bytes = rounded(head->peak_bytes);
+    out->peak_count = rounded(head->peak_count);
+    out->peak_seconds = (double)head->peak_time / 1e3;
+    out->seconds = (double)head->now / 1e3;
+}
+
+/* sys.hexversion as a person writes it. */
+static const char *version_text(uint32_t version, struct arena *arena) {
+    if (!version)
+        return NULL;
+    return arena_format(arena, "%u.%u.%u", version >> 24, version >> 16 & 0xff, version >> 8 & 0xff);
+}
+
+static const char *why_no_verdict(const struct run_watch *watch, const struct run_process *process,
+                                  struct arena *arena) {
+    if (watch->every <= 0 && !process)
+        return "no snapshots were taken (--watch)";
+    size_t looks = process ? process->looks : 0;
+    if (process && process->over && looks == 0)
+        return process->trouble;
+    return arena_format(arena, "it takes %d snapshots, one every %g s; there %s %zu before the program ended", WATCH_LEAST,
+                        watch->every, looks == 1 ? "was" : "were", looks);
+}
+
+static void fill_part(const struct recording *recording, const struct run_watch *watch, struct arena *arena,
+                      struct run_part *out) {
+    const struct wire_head *head = &recording->samples.head;
+    *out = (struct run_part){.pid = recording->pid, .parent = head->parent};
+    out->command = arena_copy_text(arena, head->command, strnlen(head->command, sizeof head->command));
+    out->python = version_text(head->python, arena);
+    fill_numbers(&recording->samples, out);
+    fill_lines(&recording->samples, arena, out);
+    if (!watch)
+        return;
+    const struct run_process *process = run_watch_find(watch, recording->pid);
+    if (process && process->has_verdict)
+        out->verdict = &process->verdict;
+    else
+        out->no_verdict = why_no_verdict(watch, process, arena);
+}
+
+/* Of processes side by side the peaks need not fall together: their sum is the most that there can have been. */
+static void fill_together(const struct recordings *recordings, struct arena *arena, struct run_report *out) {
+    struct samples *all = arena_new(arena, struct samples, 1);
+    recordings_merge(recordings, arena, all);
+    struct run_part *part = &out->together;
+    fill_numbers(all, part);
+    fill_lines(all, arena, part);
+    if (recordings->count < 2)
+        return;
+    part->live_bytes = part->live_count = part->total_bytes = part->total_count = 0;
+    part->peak_bytes = part->peak_count = part->samples = 0;
+    part->exact = true;
+    for (size_t i = 0; i < out->part_count; i++) {
+        const struct run_part *one = &out->parts[i];
+        part->exact = part->exact && one->exact;
+        part->live_bytes += one->live_bytes;
+        part->live_count += one->live_count;
+        part->total_bytes += one->total_bytes;
+        part->total_count += one->total_count;
+        part->peak_bytes += one->peak_bytes;
+        part->peak_count += one->peak_count;
+        part->samples += one->samples;
+    }
+}
+
+void run_report_fill(const struct recordings *recordings, const struct run_watch *watch, struct arena *arena,
+                     struct run_report *out) {
+    out->parts = arena_new(arena, struct run_part, recordings->count + 1);
+    out->part_count = recordings->count;
+    for (size_t i = 0; i < recordings->count; i++)
+        fill_part(&recordings->list[i], watch, arena, &out->parts[i]);
+    if (recordings->count)
+        fill_together(recordings, arena, out);
+}

@@ -1,0 +1,168 @@
+/* The lines that made what grows. */
+#include "diagnosis/allocated.h"
+
+#include "base/source.h"
+
+#include <stdlib.h>
+
+enum { LINES_MOST = 5 };
+
+static const double least_share = 0.005; /* lines below it are not worth a line */
+
+/* One line and what it weighs. */
+struct weighed_line {
+    uint32_t frame; /* index into the samples' frames */
+    double bytes;
+};
+
+struct weighing {
+    const struct candidate *candidate;
+    const struct sampling *sampling;
+    bool *inside;   /* path node -> in the region */
+    double *born;   /* path node -> bytes of its blocks that count */
+    bool everything; /* nothing was born in the window: what was there before counts too */
+};
+
+/* The line that a person would look at: the innermost one of the user's own code, else the innermost one. */
+static uint32_t line_of(const struct samples *samples, uint32_t stack) {
+    uint32_t leaf = samples->stacks[stack].frame;
+    for (uint32_t frame = leaf; frame < samples->frame_count; frame = samples->frames[frame].parent) {
+        const struct samples_frame *at = &samples->frames[frame];
+        if (at->kind == WIRE_PYTHON && at->line && at->file.length && !source_is_library(at->file))
+            return frame;
+    }
+    return leaf < samples->frame_count ? samples_line_of(samples, leaf) : SAMPLES_NONE;
+}
+
+/* The path node that a block counts for; UINT32_MAX if it does not. */
+static uint32_t place_of(const struct weighing *weighing, size_t block) {
+    const struct sampling *sampling = weighing->sampling;
+    node_id node = sampling->node_of_block[block];
+    if (node == NODE_NONE || node >= weighing->candidate->graph->node_count)
+        return UINT32_MAX;
+    if (!weighing->everything && sampling->samples->blocks[block].born < sampling->window_begin)
+        return UINT32_MAX;
+    uint32_t place = sampling->path_node_of[node];
+    return place < weighing->candidate->comparison->tree->count && weighing->inside[place] ? place : UINT32_MAX;
+}
+
+static double bytes_of(const struct samples_block *block) {
+    return block->weight * (double)block->size;
+}
+
+static double sum_born(struct weighing *weighing) {
+    double sum = 0;
+    for (size_t i = 0; i < weighing->sampling->samples->block_count; i++) {
+        uint32_t place = place_of(weighing, i);
+        if (place == UINT32_MAX)
+            continue;
+        weighing->born[place] += bytes_of(&weighing->sampling->samples->blocks[i]);
+        sum += bytes_of(&weighing->sampling->samples->blocks[i]);
+    }
+    return sum;
+}
+
+/* Where things come and go, only as much of what was born counts as stayed. */
+static double grown_part(const struct weighing *weighing, uint32_t place) {
+    int64_t grown = weighing->candidate->comparison->bytes[place];
+    if (grown <= 0)
+        return 0;
+    return (double)grown < weighing->born[place] ? (double)grown / weighing->born[place] : 1;
+}
+
+static int by_line(const void *a, const void *b) {
+    const struct weighed_line *left = a, *right = b;
+    return (left->frame > right->frame) - (left->frame < right->frame);
+}
+
+static int by_bytes(const void *a, const void *b) {
+    const struct weighed_line *left = a, *right = b;
+    if (left->bytes != right->bytes)
+        return left->bytes < right->bytes ? 1 : -1;
+    return by_line(a, b);
+}
+
+static bool same_line(const struct samples_frame *a, const struct samples_frame *b) {
+    return a->line == b->line && span_equal(a->file, b->file) && span_equal(a->function, b->function);
+}
+
+/* Frames of one line under different callers become one; few lines are distinct. */
+static size_t fold_lines(const struct samples *samples, struct weighed_line *lines, size_t count) {
+    size_t kept = 0;
+    qsort(lines, count, sizeof *lines, by_line);
+    for (size_t i = 0; i < count; i++) {
+        size_t at = kept;
+        for (size_t k = 0; k < kept && at == kept; k++)
+            if (lines[k].frame == lines[i].frame ||
+                same_line(&samples->frames[lines[k].frame], &samples->frames[lines[i].frame]))
+                at = k;
+        if (at < kept)
+            lines[at].bytes += lines[i].bytes;
+        else
+            lines[kept++] = lines[i];
+    }
+    qsort(lines, kept, sizeof *lines, by_bytes);
+    return kept;
+}
+
+static size_t weigh(const struct weighing *weighing, bool scaled, struct weighed_line *lines, double *sum_out) {
+    const struct samples *samples = weighing->sampling->samples;
+    size_t count = 0;
+    *sum_out = 0;
+    for (size_t i = 0; i < samples->block_count; i++) {
+        uint32_t place = place_of(weighing, i);
+        uint32_t frame = place == UINT32_MAX || samples->blocks[i].stack >= samples->stack_count
+                             ? SAMPLES_NONE
+                             : line_of(samples, samples->blocks[i].stack);
+        if (frame == SAMPLES_NONE)
+            continue;
+        double bytes = bytes_of(&samples->blocks[i]) * (scaled ? grown_part(weighing, place) : 1);
+        lines[count++] = (struct weighed_line){frame, bytes};
+        *sum_out += bytes;
+    }
+    return count;
+}
+
+static const char *copy(struct span text, struct arena *arena) {
+    return arena_copy_text(arena, text.data, text.length);
+}
+
+static void keep_lines(const struct samples *samples, const struct weighed_line *lines, size_t count, double sum,
+                       struct arena *arena, struct finding *out) {
+    out->allocated_at = arena_new(arena, struct source_line, LINES_MOST);
+    for (size_t i = 0; i < count && out->allocated_count < LINES_MOST && lines[i].bytes > least_share * sum; i++) {
+        const struct samples_frame *frame = &samples->frames[lines[i].frame];
+        out->allocated_at[out->allocated_count++] = (struct source_line){
+            .file = copy(frame->file, arena),
+            .function = copy(frame->function, arena),
+            .line = (int32_t)frame->line,
+            .share = lines[i].bytes / sum,
+        };
+    }
+}
+
+void allocated_fill(const struct candidate *candidate, struct arena *arena, struct finding *out) {
+    const struct sampling *sampling = candidate->evidence->sampling;
+    if (!sampling || !sampling->samples->block_count)
+        return;
+    struct arena scratch = {0};
+    uint32_t places = candidate->comparison->tree->count;
+    struct weighing weighing = {.candidate = candidate, .sampling = sampling};
+    weighing.inside = arena_new(&scratch, bool, places + 1);
+    weighing.born = arena_new(&scratch, double, places + 1);
+    comparison_region(candidate->comparison, candidate->region, weighing.inside);
+    if (candidate->region.extent == EXTENT_BELOW)
+        weighing.inside[candidate->region.node] = true; /* its own table grows too */
+    if (sum_born(&weighing) <= 0) {
+        weighing.everything = true;
+        sum_born(&weighing);
+    }
+    struct weighed_line *lines = arena_new(&scratch, struct weighed_line, sampling->samples->block_count);
+    double sum;
+    size_t count = weigh(&weighing, true, lines, &sum);
+    if (sum <= 0)
+        count = weigh(&weighing, false, lines, &sum);
+    if (sum > 0)
+        keep_lines(sampling->samples, lines, fold_lines(sampling->samples, lines, count), sum, arena, out);
+    arena_deinit(&scratch);
+}

@@ -1,0 +1,54 @@
+/* Source lines with what they allocated beside them. */
+#include "report/run.h"
+#include "report/words.h"
+
+static void print_number(uint64_t bytes, FILE *out) {
+    fprintf(out, "%10s ", bytes ? words_bytes(bytes).text : "");
+}
+
+static void print_line(const struct source_view_line *line, FILE *out) {
+    print_number(line->total_bytes, out);
+    fprintf(out, "%10s ", line->total_count ? words_count(line->total_count).text : "");
+    print_number(line->peak_bytes, out);
+    print_number(line->live_bytes, out);
+    fprintf(out, "%6u  ", line->line);
+    words_print(out, line->text ? line->text : "");
+    fputc('\n', out);
+}
+
+static bool has_numbers(const struct source_view_line *line) {
+    return line->total_bytes || line->live_bytes || line->peak_bytes;
+}
+
+static void print_view(const struct source_view *view, bool all, FILE *out, bool colour) {
+    fputs(colour ? "\033[1m" : "", out);
+    words_print(out, view->file);
+    fputs(colour ? "\033[0m" : "", out);
+    fprintf(out, "   allocated %s%s, %s of them at the peak, %s alive at the end\n", view->exact ? "" : "about ",
+            words_bytes(view->total_bytes).text, words_bytes(view->peak_bytes).text,
+            words_bytes(view->live_bytes).text);
+    if (view->trouble) {
+        fputs("  ", out);
+        words_print(out, view->trouble);
+        fputc('\n', out);
+    }
+    fprintf(out, "%10s %10s %10s %10s %6s\n", "allocated", "objects", "at peak", "at the end", "line");
+    uint32_t last = 0;
+    for (size_t i = 0; i < view->line_count; i++) {
+        const struct source_view_line *line = &view->lines[i];
+        if (!all && !has_numbers(line))
+            continue;
+        if (!all && last && line->line > last + 1)
+            fprintf(out, "%49s%s\n", "", "...");
+        print_line(line, out);
+        last = line->line;
+    }
+}
+
+void report_lines_text(const struct source_view *views, size_t count, bool all, FILE *out, bool colour) {
+    for (size_t i = 0; i < count; i++) {
+        if (i)
+            fputc('\n', out);
+        print_view(&views[i], all, out, colour);
+    }
+}

@@ -1,0 +1,68 @@
+/* What a program allocated, by source line, and what is said of each of its processes. The program fills it, reports
+ * format. */
+#ifndef CAULK_REPORT_RUN_H
+#define CAULK_REPORT_RUN_H
+
+#include "diagnosis/finding.h"
+
+#include <stdio.h>
+
+struct run_line {
+    const char *file, *function;
+    uint32_t line;
+    uint64_t live_bytes, live_count, total_bytes, total_count, peak_bytes, peak_count, samples;
+};
+
+/* A process, or all of them together. Bytes and counts are estimates unless `exact`. */
+struct run_part {
+    int pid, parent;     /* 0: all together */
+    const char *command, *python;
+    bool exact, native;
+    uint64_t interval;   /* bytes between samples, on average */
+    uint64_t live_bytes, live_count, total_bytes, total_count, peak_bytes, peak_count, samples;
+    double peak_seconds; /* after the begin of the process */
+    double seconds;      /* that it was sampled */
+    struct run_line *lines; /* most bytes at the peak first */
+    size_t line_count;
+    const struct verdict *verdict; /* NULL: none, and why */
+    const char *no_verdict;
+};
+
+struct run_report {
+    const char *const *words; /* of the program */
+    size_t word_count;
+    double seconds;
+    bool ended;
+    int exit_status, signal; /* signal 0: it ended by itself */
+    struct run_part *parts;
+    size_t part_count;
+    struct run_part together; /* of several processes */
+    const char *const *notes;
+    size_t note_count;
+    const char *recording; /* the file that keeps it; NULL none */
+    size_t line_limit;     /* lines of each table for people */
+};
+
+void report_run_text(const struct run_report *report, FILE *out, bool colour);
+void report_run_json(const struct run_report *report, FILE *out);
+
+/* The source of a file with its numbers beside each line. */
+struct source_view_line {
+    uint32_t line;
+    const char *text;
+    uint64_t live_bytes, live_count, total_bytes, total_count, peak_bytes, peak_count;
+};
+
+struct source_view {
+    const char *file;
+    bool exact;
+    const char *trouble; /* why there is no text; NULL if there is */
+    struct source_view_line *lines; /* in order; all of the file, or those with numbers */
+    size_t line_count;
+    uint64_t live_bytes, total_bytes, peak_bytes;
+};
+
+void report_lines_text(const struct source_view *views, size_t count, bool all, FILE *out, bool colour);
+void report_lines_json(const struct source_view *views, size_t count, FILE *out);
+
+#endif

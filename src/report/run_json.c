@@ -1,0 +1,129 @@
+/* What a program allocated, for programs: schemas caulk.run/1 and caulk.lines/1. */
+#include "report/json.h"
+#include "report/run.h"
+#include "report/verdict_json.h"
+
+struct numbers {
+    uint64_t live_bytes, live_count, total_bytes, total_count, peak_bytes, peak_count;
+};
+
+static void write_numbers(struct json *json, struct numbers numbers) {
+    json_unsigned(json, "peak_bytes", numbers.peak_bytes);
+    json_unsigned(json, "peak_count", numbers.peak_count);
+    json_unsigned(json, "live_bytes", numbers.live_bytes);
+    json_unsigned(json, "live_count", numbers.live_count);
+    json_unsigned(json, "total_bytes", numbers.total_bytes);
+    json_unsigned(json, "total_count", numbers.total_count);
+}
+
+#define NUMBERS_OF(from)                                                                                     \
+    (struct numbers) {                                                                                       \
+        (from)->live_bytes, (from)->live_count, (from)->total_bytes, (from)->total_count, (from)->peak_bytes, \
+            (from)->peak_count                                                                               \
+    }
+
+static void write_line(struct json *json, const struct run_line *line) {
+    json_begin_object(json, NULL);
+    json_text(json, "file", line->file);
+    json_unsigned(json, "line", line->line);
+    json_text(json, "function", line->function);
+    write_numbers(json, NUMBERS_OF(line));
+    json_unsigned(json, "samples", line->samples);
+    json_end_object(json);
+}
+
+static void write_part(struct json *json, const char *key, const struct run_part *part) {
+    json_begin_object(json, key);
+    if (part->pid) {
+        json_integer(json, "pid", part->pid);
+        json_integer(json, "parent", part->parent);
+        json_text(json, "command", part->command);
+        json_text(json, "python", part->python);
+        json_real(json, "seconds", part->seconds);
+        json_real(json, "peak_seconds", part->peak_seconds);
+    }
+    json_bool(json, "exact", part->exact);
+    json_bool(json, "native", part->native);
+    json_unsigned(json, "interval", part->interval);
+    json_unsigned(json, "samples", part->samples);
+    write_numbers(json, NUMBERS_OF(part));
+    json_begin_array(json, "lines");
+    for (size_t i = 0; i < part->line_count; i++)
+        write_line(json, &part->lines[i]);
+    json_end_array(json);
+    if (part->verdict)
+        report_verdict_write(json, "verdict", part->verdict);
+    else if (part->pid)
+        json_null(json, "verdict");
+    if (part->no_verdict)
+        json_text(json, "no_verdict", part->no_verdict);
+    json_end_object(json);
+}
+
+static void write_program(struct json *json, const struct run_report *report) {
+    json_begin_array(json, "program");
+    for (size_t i = 0; i < report->word_count; i++)
+        json_text(json, NULL, report->words[i]);
+    json_end_array(json);
+    json_real(json, "seconds", report->seconds);
+    json_bool(json, "ended", report->ended);
+    if (report->ended && !report->signal)
+        json_integer(json, "exit_status", report->exit_status);
+    else
+        json_null(json, "exit_status");
+    if (report->signal)
+        json_integer(json, "signal", report->signal);
+    else
+        json_null(json, "signal");
+}
+
+void report_run_json(const struct run_report *report, FILE *out) {
+    struct json json = {.out = out};
+    json_begin_object(&json, NULL);
+    json_text(&json, "schema", "caulk.run/1");
+    write_program(&json, report);
+    json_begin_array(&json, "processes");
+    for (size_t i = 0; i < report->part_count; i++)
+        write_part(&json, NULL, &report->parts[i]);
+    json_end_array(&json);
+    write_part(&json, "together", &report->together);
+    json_begin_array(&json, "notes");
+    for (size_t i = 0; i < report->note_count; i++)
+        json_text(&json, NULL, report->notes[i]);
+    json_end_array(&json);
+    json_text(&json, "recording", report->recording);
+    json_end_object(&json);
+}
+
+static void write_view(struct json *json, const struct source_view *view) {
+    json_begin_object(json, NULL);
+    json_text(json, "file", view->file);
+    json_bool(json, "exact", view->exact);
+    json_unsigned(json, "total_bytes", view->total_bytes);
+    json_unsigned(json, "live_bytes", view->live_bytes);
+    json_unsigned(json, "peak_bytes", view->peak_bytes);
+    json_begin_array(json, "lines");
+    for (size_t i = 0; i < view->line_count; i++) {
+        const struct source_view_line *line = &view->lines[i];
+        if (!line->total_bytes && !line->live_bytes && !line->peak_bytes)
+            continue;
+        json_begin_object(json, NULL);
+        json_unsigned(json, "line", line->line);
+        json_text(json, "text", line->text);
+        write_numbers(json, NUMBERS_OF(line));
+        json_end_object(json);
+    }
+    json_end_array(json);
+    json_end_object(json);
+}
+
+void report_lines_json(const struct source_view *views, size_t count, FILE *out) {
+    struct json json = {.out = out};
+    json_begin_object(&json, NULL);
+    json_text(&json, "schema", "caulk.lines/1");
+    json_begin_array(&json, "files");
+    for (size_t i = 0; i < count; i++)
+        write_view(&json, &views[i]);
+    json_end_array(&json);
+    json_end_object(&json);
+}
