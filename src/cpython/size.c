@@ -24,16 +24,15 @@ static uint64_t text_size(const struct walk *walk) {
     return head + (length + 1) * kind + cached;
 }
 
-/* Objects/longobject.c: int___sizeof___impl; where it has a tag, zero takes one digit and subclasses count.
- */
+/* Objects/longobject.c: int___sizeof___impl; where it has a tag, subclasses count. */
 static uint64_t long_size(const struct walk *walk) {
     const struct layout *layout = walk->layout;
     uint64_t extra = layout->long_tag == LAYOUT_NONE ? 0 : walk->type->basic_size - walk->type->walked_size;
     uint64_t digits = layout->long_tag == LAYOUT_NONE
                           ? absolute_size(walk)
                           : model_word(walk->model, walk->object + layout->long_tag) >> 3;
-    if (digits == 0 && layout->long_tag != LAYOUT_NONE)
-        digits = 1;
+    if (digits < layout->long_least_digits)
+        digits = layout->long_least_digits;
     return layout->long_digits + digits * layout->long_digit_size + extra;
 }
 
