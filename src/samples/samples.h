@@ -58,9 +58,6 @@ struct samples {
 /* Decodes a recording. Refuses what is no recording, or one of a newer version. Copies; `bytes` may go. O(bytes). */
 struct error *samples_read(const void *bytes, size_t length, const char *name, struct arena *arena, struct samples *out);
 
-/* The same from a file. */
-struct error *samples_read_file(const char *path, struct arena *arena, struct samples *out);
-
 /* Adds the live blocks of the reserved range: `bytes` are the target's memory from head.range_base on, at most
  * head.range_used of them. Unreadable parts are zeros. Keeps blocks sorted by address. */
 void samples_add_spans(struct samples *samples, const void *bytes, size_t length, struct arena *arena);

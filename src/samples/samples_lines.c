@@ -1,0 +1,106 @@
+/* Samples folded by the line of source that allocated. */
+#include "samples/samples.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* "<frozen importlib._bootstrap>", "<string>": no file that a person could open. */
+static bool is_of_a_file(const struct samples_frame *frame) {
+    return frame->file.length && frame->file.data[0] != '<';
+}
+
+uint32_t samples_line_of(const struct samples *samples, uint32_t frame) {
+    uint32_t innermost = SAMPLES_NONE;
+    for (; frame != SAMPLES_NONE && frame < samples->frame_count; frame = samples->frames[frame].parent) {
+        if (samples->frames[frame].kind != WIRE_PYTHON)
+            continue;
+        if (is_of_a_file(&samples->frames[frame]))
+            return frame;
+        if (innermost == SAMPLES_NONE)
+            innermost = frame;
+    }
+    return innermost;
+}
+
+static int compare_spans(struct span a, struct span b) {
+    size_t shorter = a.length < b.length ? a.length : b.length;
+    int order = shorter ? memcmp(a.data, b.data, shorter) : 0;
+    return order ? order : (a.length > b.length) - (a.length < b.length);
+}
+
+/* One line is one place, whichever functions share it: the first one's name stays. */
+static int by_place(const void *left, const void *right) {
+    const struct samples_line *a = left, *b = right;
+    int order = compare_spans(a->file, b->file);
+    return order ? order : (a->line > b->line) - (a->line < b->line);
+}
+
+static int by_size(const void *left, const void *right) {
+    const struct samples_line *a = left, *b = right;
+    if (a->live_bytes != b->live_bytes)
+        return a->live_bytes < b->live_bytes ? 1 : -1;
+    if (a->total_bytes != b->total_bytes)
+        return a->total_bytes < b->total_bytes ? 1 : -1;
+    return by_place(left, right);
+}
+
+static void add_line(struct samples_line *to, const struct samples_line *from) {
+    to->live_bytes += from->live_bytes;
+    to->live_count += from->live_count;
+    to->total_bytes += from->total_bytes;
+    to->total_count += from->total_count;
+    to->peak_bytes += from->peak_bytes;
+    to->peak_count += from->peak_count;
+    to->samples_live += from->samples_live;
+}
+
+static struct samples_line line_of_stack(const struct samples *samples, const struct samples_stack *stack) {
+    struct samples_line line = {
+        .live_bytes = stack->live_bytes,
+        .live_count = stack->live_count,
+        .total_bytes = stack->total_bytes,
+        .total_count = stack->total_count,
+        .peak_bytes = stack->peak_bytes,
+        .peak_count = stack->peak_count,
+        .samples_live = stack->samples_live,
+    };
+    uint32_t frame = samples_line_of(samples, stack->frame);
+    if (frame != SAMPLES_NONE) {
+        line.file = samples->frames[frame].file;
+        line.function = samples->frames[frame].function;
+        line.line = samples->frames[frame].line;
+    }
+    return line;
+}
+
+struct samples_line *samples_lines(const struct samples *samples, struct arena *arena, size_t *count_out) {
+    struct samples_line *lines = arena_new(arena, struct samples_line, samples->stack_count + 1);
+    size_t count = 0;
+    for (size_t i = 0; i < samples->stack_count; i++)
+        lines[i] = line_of_stack(samples, &samples->stacks[i]);
+    qsort(lines, samples->stack_count, sizeof *lines, by_place);
+    for (size_t i = 0; i < samples->stack_count; i++) {
+        if (count && by_place(&lines[count - 1], &lines[i]) == 0)
+            add_line(&lines[count - 1], &lines[i]);
+        else
+            lines[count++] = lines[i];
+    }
+    qsort(lines, count, sizeof *lines, by_size);
+    *count_out = count;
+    return lines;
+}
+
+/* Wilson and Hilferty's approximation of the exact (chi-squared) interval; within 3 % from three samples on. */
+static double quantile(double count, double normal) {
+    double root = 1 - 1 / (9 * count) + normal / (3 * sqrt(count));
+    return count * root * root * root;
+}
+
+void samples_interval(uint64_t samples_live, double *low_out, double *high_out) {
+    enum { NO_SAMPLE_HIGH = 4 }; /* -ln(0.025) = 3.7 samples may hide where none was seen */
+    double count = (double)samples_live;
+    *low_out = samples_live ? quantile(count, -1.96) / count : 0;
+    *high_out = samples_live ? quantile(count + 1, 1.96) / count : NO_SAMPLE_HIGH;
+    if (*low_out < 0)
+        *low_out = 0;
+}
