@@ -87,6 +87,7 @@ static void print_pages(void) {
     AT(segment_slices, mi_segment_t, slices);
     AT(segment_slice_entries, mi_segment_t, slice_entries);
     AT(segment_thread, mi_segment_t, thread_id);
+    AT(segment_abandoned, mi_segment_t, abandoned);
     print_page_versions();
 }
 #else
@@ -128,6 +129,7 @@ static void print_pages(void) {
     ROW(segment_slices, NONE);
     ROW(segment_slice_entries, NONE);
     ROW(segment_thread, NONE);
+    ROW(segment_abandoned, NONE);
     ROW(interpreter_subprocess, NONE);
     ROW(interpreter_abandoned, NONE);
     ROW(interpreter_abandoned_visited, NONE);

@@ -21,7 +21,7 @@
     X(heap_pages) X(heap_page_queues) X(heap_page_queue_size) X(heap_tag) X(page_size) X(page_next)          \
     X(page_free) X(page_local_free) X(page_thread_free) X(page_block_size) X(page_capacity)                  \
     X(page_slice_count) X(page_tag) X(page_tag_mask) X(segment_size) X(segment_slice_size)                   \
-    X(segment_slices) X(segment_slice_entries) X(segment_abandoned_next) X(segment_thread)                   \
+    X(segment_slices) X(segment_slice_entries) X(segment_abandoned_next) X(segment_thread) X(segment_abandoned) \
     X(segment_subprocess) X(interpreter_subprocess) X(page_block_size_size) X(page_start) X(thread_counts)   \
     X(thread_counts_size) X(heap_type_unique_id) X(code_unique_id) X(dict_unique_id) X(code_thread_bytes)    \
     X(runtime_size) X(runtime_interpreters_head)                                                             \
@@ -90,9 +90,16 @@ struct layout {
 #undef LAYOUT_MEMBER
 };
 
-/* The row for `version` (sys.hexversion): the same minor version, the nearest patch release. NULL if there is
+/* What a row's CPython was configured as, bits of `build`. */
+enum layout_build { LAYOUT_FREE_THREADED = 1, LAYOUT_DEBUG = 2 };
+
+/* The row for `version` (sys.hexversion): the same minor version, the nearest patch release, a default build. NULL if there is
  * none. Whether it fits is checked on the process itself: offsets have moved between patch releases. */
 const struct layout *layout_find(uint32_t version);
+
+/* The rows of that minor version one after another, the nearest patch release first and of each release the default
+ * build first; NULL behind the last. */
+const struct layout *layout_find_next(uint32_t version, size_t rank);
 
 /* All rows, for a process that does not tell its version by a symbol. */
 const struct layout *layout_rows(size_t *count_out);

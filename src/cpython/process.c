@@ -2,6 +2,7 @@
 #include "cpython/process.h"
 
 #include "cpython/layout.h"
+#include "cpython/mimalloc.h"
 #include "memory/elf_file.h"
 
 #include <stdio.h>
@@ -59,6 +60,25 @@ static bool is_collector_ring(const struct memory *memory, remote_address head) 
     return !next_is_there && memory_find_segment(memory, next) && memory_find_segment(memory, previous);
 }
 
+static bool collector_lists_fit(const struct memory *memory, const struct layout *layout, remote_address gc) {
+    for (uint32_t generation = 0; generation < 3; generation++)
+        if (!is_collector_ring(memory, gc + layout->gc_generations + generation * layout->gc_generation_size))
+            return false;
+    return is_collector_ring(memory, gc + layout->gc_permanent_generation);
+}
+
+/* A free-threaded build has no lists but heaps in each thread; one that has just begun may have none yet. */
+static bool any_thread_has_heaps(const struct memory *memory, const struct layout *layout, remote_address thread) {
+    enum { THREADS_ASKED = 64 };
+    for (int i = 0; thread && i < THREADS_ASKED; i++) {
+        if (mimalloc_thread_fits(memory, layout, thread))
+            return true;
+        if (!memory_read_word(memory, thread + layout->thread_next, &thread))
+            return false;
+    }
+    return false;
+}
+
 /* What is true of every interpreter with this layout, checked before anything is believed. */
 static bool interpreter_fits(const struct memory *memory, const struct layout *layout, remote_address runtime,
                              remote_address interpreter) {
@@ -70,11 +90,9 @@ static bool interpreter_fits(const struct memory *memory, const struct layout *l
     if (thread &&
         (!memory_read_word(memory, thread + layout->thread_interpreter, &owner) || owner != interpreter))
         return false;
-    remote_address gc = interpreter + layout->interpreter_gc;
-    for (uint32_t generation = 0; generation < 3; generation++)
-        if (!is_collector_ring(memory, gc + layout->gc_generations + generation * layout->gc_generation_size))
-            return false;
-    return is_collector_ring(memory, gc + layout->gc_permanent_generation);
+    return layout->thread_heaps != LAYOUT_NONE
+               ? any_thread_has_heaps(memory, layout, thread)
+               : collector_lists_fit(memory, layout, interpreter + layout->interpreter_gc);
 }
 
 /* While the target runs a ring may be torn for a moment: ask a few times. */
@@ -90,6 +108,12 @@ static void set_version(struct python_process *process, uint32_t version) {
     process->version = version;
     snprintf(process->version_text, sizeof process->version_text, "%u.%u.%u", version >> 24,
              version >> 16 & 0xff, version >> 8 & 0xff);
+}
+
+/* As sys.abiflags: "3.13.15t". */
+static void name_build(struct python_process *process) {
+    if (process->layout->build & LAYOUT_FREE_THREADED)
+        strcat(process->version_text, "t");
 }
 
 static struct error *refuse_version(int pid, const struct python_process *process) {
@@ -111,19 +135,13 @@ static remote_address first_interpreter(const struct memory *memory, const struc
                                                                                                : 0;
 }
 
-/* Offsets move between patch releases: if the nearest row does not fit, another of the same minor may. */
+/* Offsets move between patch releases and builds: if the nearest row does not fit, another of the same minor may. */
 static void prefer_fitting_row(const struct memory *memory, struct python_process *process) {
-    size_t count;
-    const struct layout *rows = layout_rows(&count);
-    remote_address interpreter = first_interpreter(memory, process->layout, process->runtime);
-    if (interpreter && interpreter_fits_patiently(memory, process->layout, process->runtime, interpreter))
-        return;
-    for (size_t i = 0; i < count; i++) {
-        if (rows[i].version >> 16 != process->version >> 16)
-            continue;
-        interpreter = first_interpreter(memory, &rows[i], process->runtime);
-        if (interpreter && interpreter_fits(memory, &rows[i], process->runtime, interpreter)) {
-            process->layout = &rows[i];
+    const struct layout *row;
+    for (size_t rank = 0; (row = layout_find_next(process->version, rank)); rank++) {
+        remote_address interpreter = first_interpreter(memory, row, process->runtime);
+        if (interpreter && interpreter_fits_patiently(memory, row, process->runtime, interpreter)) {
+            process->layout = row;
             return;
         }
     }
@@ -286,6 +304,7 @@ struct error *python_process_find(const struct memory *memory, struct python_pro
         TRY(read_version(memory, version, out));
     else
         TRY(recognise_version(memory, out));
+    name_build(out);
     return find_interpreters(memory, out);
 }
 

@@ -14,7 +14,7 @@ enum { PROCESS_INTERPRETERS_MAX = 256 };
 struct python_process {
     const struct layout *layout;
     uint32_t version;       /* as sys.hexversion */
-    char version_text[32];  /* "3.11.7" */
+    char version_text[32];  /* "3.11.7", "3.13.15t" */
     remote_address runtime; /* _PyRuntime */
     remote_address interpreters[PROCESS_INTERPRETERS_MAX];
     size_t interpreter_count;

@@ -1,6 +1,7 @@
 /* Walks what the runtime holds: interpreter tables, threads and their frames, C data of libraries. */
 #include "cpython/roots.h"
 
+#include "cpython/mimalloc.h"
 #include "cpython/walk.h"
 
 #include <stdio.h>
@@ -243,6 +244,8 @@ static void visit_thread(struct model *model, remote_address thread, remote_addr
     for (uint32_t offset = 0; offset + 8 <= layout->thread_size; offset += 8) {
         if (offset == layout->thread_frame) /* borrowed, if it is an object at all */
             continue;
+        if (offset - layout->thread_private < layout->thread_private_size) /* heaps and free lists */
+            continue;
         struct reference_label label = offset == layout->thread_context ? label_text("context")
                                        : offset == layout->thread_dict  ? label_text("dict")
                                                                         : label_none();
@@ -383,6 +386,10 @@ uint64_t roots_collected_objects(struct model *model, roots_collected each, void
     uint64_t count = 0;
     for (size_t i = 0; i < model->process.interpreter_count; i++) {
         remote_address gc = model->process.interpreters[i] + layout->interpreter_gc;
+        if (layout->thread_heaps != LAYOUT_NONE) {
+            count += mimalloc_collected_objects(model, model->process.interpreters[i], each, context);
+            continue;
+        }
         for (uint32_t generation = 0; generation < 3; generation++)
             count +=
                 walk_generation(model, gc + layout->gc_generations + generation * layout->gc_generation_size,
