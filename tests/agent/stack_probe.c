@@ -1,0 +1,93 @@
+/* The sampler's reading of frames, for a Python that asks by ctypes: calls and lines as numbers. */
+#include "agent/agent_stack.h"
+
+#include <string.h>
+
+#define PROBE __attribute__((visibility("default")))
+
+enum { CAPACITY = 4096, TEXTS = 1 << 20 };
+
+PROBE int probe_begin(void);
+PROBE size_t probe_calls(uint64_t *codes, int64_t *offsets, uint32_t *lines, size_t capacity);
+PROBE uint32_t probe_line(const char *code, int64_t offset);
+PROBE uint32_t probe_stack(void);
+PROBE uint32_t probe_frame(uint32_t node, char *file, char *function, uint32_t *line_out);
+PROBE uint32_t probe_used(int region);
+PROBE int probe_find(void);
+
+struct wire_head *agent_recording;
+
+/* A recording in plain memory. */
+static struct {
+    struct wire_head head;
+    struct wire_code codes[CAPACITY];
+    struct wire_frame frames[CAPACITY];
+    struct wire_stack stacks[CAPACITY];
+    char texts[TEXTS];
+} memory;
+
+uint32_t agent_region_take(struct wire_head *head, enum wire_region_name name, uint32_t entries) {
+    struct wire_region *region = &head->regions[name];
+    if (region->capacity - region->used < entries)
+        return region->refused++, UINT32_MAX;
+    return region->used;
+}
+
+void agent_region_publish(struct wire_head *head, enum wire_region_name name, uint32_t entries) {
+    head->regions[name].used += entries;
+}
+
+static void make_region(enum wire_region_name name, void *entries, uint32_t capacity, uint32_t used) {
+    uint64_t offset = (uint64_t)((char *)entries - (char *)&memory.head);
+    memory.head.regions[name] = (struct wire_region){.offset = offset, .capacity = capacity, .used = used};
+}
+
+PROBE int probe_begin(void) {
+    make_region(WIRE_TEXTS, memory.texts, TEXTS, 0);
+    make_region(WIRE_CODES, memory.codes, CAPACITY, 0);
+    make_region(WIRE_FRAMES, memory.frames, CAPACITY, 1);
+    make_region(WIRE_STACKS, memory.stacks, CAPACITY, 1);
+    agent_recording = &memory.head;
+    return agent_python_find();
+}
+
+PROBE size_t probe_calls(uint64_t *codes, int64_t *offsets, uint32_t *lines, size_t capacity) {
+    struct agent_call calls[256];
+    size_t count = agent_python_calls(calls, capacity < 256 ? capacity : 256);
+    for (size_t i = 0; i < count; i++) {
+        codes[i] = (uint64_t)(uintptr_t)calls[i].code;
+        offsets[i] = agent_code_offset(agent_python_layout(), calls[i]);
+        lines[i] = agent_line_of(agent_python_layout(), calls[i].code, offsets[i]);
+    }
+    return count;
+}
+
+PROBE uint32_t probe_line(const char *code, int64_t offset) {
+    return agent_line_of(agent_python_layout(), code, offset);
+}
+
+PROBE uint32_t probe_stack(void) {
+    return agent_stack_here();
+}
+
+PROBE int probe_find(void) {
+    return agent_python_find();
+}
+
+static void copy_text(struct wire_text text, char *to) {
+    memcpy(to, memory.texts + text.offset, text.length);
+    to[text.length] = 0;
+}
+
+/* What stands at the leaf of a stack (`node` < 0x80000000), or at a node (that bit set); the parent's node. */
+PROBE uint32_t probe_frame(uint32_t node, char *file, char *function, uint32_t *line_out) {
+    const struct wire_frame *frame = &memory.frames[node >> 31 ? node & 0x7fffffff : memory.stacks[node].frame];
+    copy_text(memory.codes[frame->code].file, file);
+    copy_text(memory.codes[frame->code].function, function);
+    *line_out = frame->line;
+    return frame->parent;
+}
+
+PROBE uint32_t probe_used(int region) {
+    return memory.head.regions[region].used;
+}
