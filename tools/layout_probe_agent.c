@@ -14,6 +14,7 @@ static void print_thread(void) {
 #else
     ROW(cframe_frame, NONE);
 #endif
+    ROW(current_is_own, PY_VERSION_HEX >= 0x030c0000); /* Python/pystate.c: current_fast_get, of the thread from 3.12 */
 }
 
 static void print_frame(void) {
@@ -59,8 +60,10 @@ static void print_code(void) {
 #endif
 #if PY_VERSION_HEX >= 0x030a0000
     AT(code_line_table, PyCodeObject, co_linetable);
+    ROW(line_table_format, PY_VERSION_HEX >= 0x030b0000 ? 2 : 1);
 #else
     AT(code_line_table, PyCodeObject, co_lnotab);
+    ROW(line_table_format, 0);
 #endif
 }
 

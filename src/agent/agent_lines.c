@@ -84,9 +84,9 @@ uint32_t agent_line_of(const struct agent_layout *layout, const char *code, int6
     memcpy(&length, bytes + layout->bytes_size, sizeof length);
     const uint8_t *data = (const uint8_t *)bytes + layout->bytes_data;
     struct table table = {data, data + length};
-    if (layout->version < 0x030a0000)
+    if (layout->line_table_format == AGENT_LINE_PAIRS)
         line = line_by_pairs(table, first, offset);
-    else if (layout->version < 0x030b0000)
+    else if (layout->line_table_format == AGENT_LINE_RANGES)
         line = line_by_ranges(table, first, offset);
     else
         line = line_by_locations(table, first, offset);

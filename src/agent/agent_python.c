@@ -16,7 +16,7 @@ enum { TYPE_DEALLOC = 48, OBJECT_TYPE = 8, CHECKED_FRAMES = 64 }; /* Include/cpy
 enum check { UNCHECKED, FITS, DOES_NOT_FIT };
 
 static struct {
-    void *(*thread_state)(void);     /* of whoever holds the GIL (to 3.11), of this thread (from 3.12) */
+    void *(*thread_state)(void);     /* the current one; whose it is, the row says */
     void *(*own_thread_state)(void); /* of this thread */
     const char *code_type;
     void (*code_dealloc)(void *code);
@@ -144,10 +144,9 @@ static enum check check_frames(const struct agent_layout *layout, const char *th
     return FITS;
 }
 
-/* To 3.11 the current thread state is that of the GIL's holder, who may be another thread. From 3.12 it is this
- * thread's, and NULL while the thread is without the GIL: its frames stand still then. */
+/* While this thread is without the GIL its frames stand still, and only its own state leads to them. */
 static const char *thread_state(void) {
-    const char *current = python.version >= 0x030c0000 ? python.thread_state() : NULL;
+    const char *current = python.layout->current_is_own ? python.thread_state() : NULL;
     return current ? current : python.own_thread_state();
 }
 

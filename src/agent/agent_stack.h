@@ -9,13 +9,17 @@
 
 #define AGENT_LAYOUT_NONE UINT32_MAX
 
+enum agent_line_table { AGENT_LINE_PAIRS, AGENT_LINE_RANGES, AGENT_LINE_LOCATIONS };
+
 /* Offsets in bytes, one row per CPython (tools/layout_probe_agent.c). */
 struct agent_layout {
     uint32_t version; /* sys.hexversion of the headers */
     uint32_t thread_frame, cframe_frame;
+    uint32_t current_is_own; /* 1: Python's current thread state is the asking thread's; 0: the GIL holder's */
     uint32_t frame_previous, frame_owner, owner_shim, frame_code, frame_instruction;
     uint32_t instruction_scale; /* bytes per unit of an index; 0: the field is a pointer */
     uint32_t code_first_line, code_filename, code_name, code_bytes, code_units, code_line_table;
+    uint32_t line_table_format; /* enum agent_line_table */
     uint32_t text_length, text_state, text_ascii_data, text_compact_data, text_compact_bit, text_ascii_bit;
     uint32_t text_kind_shift, bytes_size, bytes_data;
 };
