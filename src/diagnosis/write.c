@@ -1,6 +1,7 @@
 /* A suspect as a finding: title, numbers, evidence in words. */
 #include "diagnosis/write.h"
 
+#include "diagnosis/allocated.h"
 #include "diagnosis/amount.h"
 #include "diagnosis/holder.h"
 
@@ -129,4 +130,5 @@ void finding_write(const struct suspect *suspect, uint32_t rank, struct arena *a
     holder_describe(&suspect->candidate, arena, out);
     write_numbers(&suspect->candidate, out);
     write_evidence(suspect, arena, out);
+    allocated_fill(&suspect->candidate, arena, out);
 }
