@@ -57,7 +57,7 @@ struct command {
 };
 
 extern const struct command command_leaks, command_snapshot, command_top, command_tree, command_why, command_diff,
-    command_doctor, command_run;
+    command_doctor, command_attach, command_detach, command_run;
 
 #define COMMAND_OPTION(field) offsetof(struct choices, field)
 

@@ -1,0 +1,129 @@
+/* Puts the sampler into a running process: by which way, and when not at all. */
+#include "app/attach_work.h"
+#include "app/agent_library.h"
+#include "cpython/layout.h"
+#include "memory/elf_loaded.h"
+#include "memory/live.h"
+#include "memory/stop.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static const double patience_seconds = 10;
+
+enum { FREE_THREADED = 1 }; /* in the build of a layout row */
+
+const struct memory_segment *attach_first_segment(const struct memory *memory, const struct memory_segment *segment) {
+    for (size_t i = 0; segment && i < memory->segment_count; i++) {
+        const struct memory_segment *other = &memory->segments[i];
+        if (other->file_offset == 0 && other->inode == segment->inode && other->device == segment->device &&
+            strcmp(other->path, segment->path) == 0)
+            return other;
+    }
+    return NULL;
+}
+
+/* "/folder/libcaulk_agent.so", also as a file in memory: "/memfd:libcaulk_agent.so (deleted)". */
+static bool is_library(const struct memory_segment *segment) {
+    const char *name = strstr(segment->path, AGENT_LIBRARY);
+    return name && segment->file_offset == 0 && name > segment->path && (name[-1] == '/' || name[-1] == ':');
+}
+
+static struct error *find_library(struct attachment *attachment) {
+    const struct memory *memory = attachment->memory;
+    const struct memory_segment *found = NULL;
+    for (size_t i = 0; i < memory->segment_count; i++) {
+        const struct memory_segment *segment = &memory->segments[i];
+        if (!is_library(segment) || !elf_loaded_symbol(memory, segment, attachment->function))
+            continue;
+        if (found && found->inode != segment->inode)
+            return error_create(STATUS_BUSY, "process %d has two samplers loaded: %s and %s; start it anew",
+                                attachment->pid, found->path, segment->path);
+        found = segment;
+    }
+    attachment->entry = found ? elf_loaded_symbol(memory, found, attachment->function) : 0;
+    attachment->report->was_loaded = found != NULL;
+    return NULL;
+}
+
+static struct error *prepare(struct attachment *attachment) {
+    TRY(live_open(attachment->pid, &attachment->memory));
+    TRY(python_process_find(attachment->memory, &attachment->process));
+    if (attachment->process.layout->build & FREE_THREADED)
+        return error_create(STATUS_UNSUPPORTED, "process %d runs a free-threaded Python: the sampler is for builds with a "
+                                                "GIL", attachment->pid);
+    TRY(pending_find(attachment->memory, &attachment->process, &attachment->pending));
+    return find_library(attachment);
+}
+
+/* A message of the first way becomes a remark if the second one works. */
+static struct error *call_by_some_way(struct attachment *attachment, struct attach_result *out) {
+    struct attach_report *report = attachment->report;
+    report->way = ATTACH_BY_REMOTE_DEBUGGER;
+    TRY(attach_by_script(attachment, out));
+    if (out->called)
+        return NULL;
+    if (attachment->pending.layout->runtime_debugger != LAYOUT_NONE)
+        snprintf(report->remark, sizeof report->remark, "not by sys.remote_exec: %.200s", out->message);
+    attachment->deadline = stop_clock() + patience_seconds;
+    report->way = ATTACH_BY_PENDING_CALL;
+    return attach_by_door(attachment, out);
+}
+
+static struct error *call(struct attachment *attachment) {
+    struct attach_result result;
+    TRY(call_by_some_way(attachment, &result));
+    if (!result.called)
+        return error_create(STATUS_BUSY, "nothing was loaded into process %d: %s", attachment->pid, result.message);
+    if (result.value)
+        return error_create(STATUS_UNSUPPORTED, "the sampler in process %d: %s", attachment->pid, strerror(result.value));
+    return NULL;
+}
+
+/* A request to end waits until nothing of ours is in the target. */
+static struct error *call_undisturbed(struct attachment *attachment) {
+    sigset_t before, ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGHUP);
+    sigprocmask(SIG_BLOCK, &ends, &before);
+    struct error *error = call(attachment);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return error;
+}
+
+static void forget(struct attachment *attachment) {
+    memory_close(attachment->memory);
+    arena_deinit(&attachment->arena);
+}
+
+static struct error *start(struct attachment *attachment) {
+    TRY(prepare(attachment));
+    TRY(agent_library_find(&attachment->arena, &attachment->library));
+    return call_undisturbed(attachment);
+}
+
+static struct error *stop(struct attachment *attachment) {
+    TRY(prepare(attachment));
+    if (!attachment->entry)
+        return error_create(STATUS_NO_TARGET, "there is no sampler in process %d", attachment->pid);
+    return call_undisturbed(attachment);
+}
+
+struct error *attach_start(int pid, const char *options, struct attach_report *out) {
+    struct attachment attachment = {.pid = pid, .options = options, .function = "caulk_agent_start", .report = out};
+    *out = (struct attach_report){0};
+    struct error *error = start(&attachment);
+    forget(&attachment);
+    return error;
+}
+
+struct error *attach_stop(int pid, struct attach_report *out) {
+    struct attachment attachment = {.pid = pid, .options = "", .function = "caulk_agent_stop", .report = out};
+    *out = (struct attach_report){0};
+    struct error *error = stop(&attachment);
+    forget(&attachment);
+    return error;
+}

@@ -1,0 +1,451 @@
+/* Calls a function of the sampler by a pending call of the target.
+ *
+ * One stop: while all threads stand still and nobody holds the queue's lock, a thread makes the system calls that
+ * map a page of code and a page of words (memory/door.h), and two calls are put into the queue: that code, and
+ * behind it a harmless function of Python. From then on the target needs us no more: if we are killed it makes the
+ * call just so, closes the file and goes on. Both calls have left the queue only when the code has returned: no
+ * thread can be in its page or come back to it then, and a second stop takes the pages away.
+ *
+ * If the call is not made in time it is taken out of the queue, which is possible only while it was not begun. */
+#include "app/attach_work.h"
+#include "app/agent_library.h"
+#include "memory/door.h"
+#include "memory/elf_loaded.h"
+#include "memory/live_conditions.h"
+#include "memory/maps.h"
+#include "memory/visit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DOOR_NAME "caulk-door"
+
+enum { PAGE = 4096, MEMFD_CLOSE_ON_EXEC = 1, MEMFD_EXECUTE = 0x10, LEFT_MAX = 16 };
+
+struct work {
+    struct attachment *attachment;
+    struct injector injector;
+    struct door door;
+    struct pending_call calls[2];
+    remote_address code, data;
+    int descriptor;       /* of the library in the target; -1 none */
+    const char *obstacle; /* why this stop did nothing, and another may */
+    char failure[160];    /* why no stop will */
+    bool scheduled, finished;
+    int left[LEFT_MAX];   /* descriptors of the library that somebody who was killed left behind */
+    size_t left_count;
+};
+
+static const char no_thread[] = "no thread of it can make a system call now";
+
+static void fail(struct work *work, const char *what, long result) {
+    snprintf(work->failure, sizeof work->failure, "%s: %s", what, strerror((int)-result));
+}
+
+/* False, and the reason kept, if the call failed. */
+static bool call(struct visit *visit, struct work *work, const char *what, long number, const uint64_t arguments[6],
+                 long *result_out) {
+    *result_out = -EINTR;
+    if (!visit_call(visit, number, arguments, result_out)) {
+        snprintf(work->failure, sizeof work->failure, "%s", no_thread);
+        return false;
+    }
+    if (*result_out >= 0 || *result_out < -4095)
+        return true;
+    fail(work, what, *result_out);
+    return false;
+}
+
+static void close_descriptor(struct visit *visit, int descriptor) {
+    const uint64_t arguments[6] = {(uint64_t)descriptor};
+    long result;
+    if (descriptor >= 0)
+        visit_call(visit, SYS_close, arguments, &result);
+}
+
+static void unmap(struct visit *visit, remote_address address) {
+    const uint64_t arguments[6] = {address, PAGE};
+    long result;
+    if (address)
+        visit_call(visit, SYS_munmap, arguments, &result);
+}
+
+/* --- the files --- */
+
+static int open_descriptor(int pid, int descriptor) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", proc_live_thread(pid), descriptor);
+    return open(path, O_RDWR | O_CLOEXEC);
+}
+
+static bool write_all(int file, const void *bytes, size_t size) {
+    while (size) {
+        ssize_t written = write(file, bytes, size);
+        if (written <= 0)
+            return false;
+        bytes = (const char *)bytes + written;
+        size -= (size_t)written;
+    }
+    return true;
+}
+
+static bool copy_library(const char *path, int to) {
+    char bytes[65536];
+    int from = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = -1;
+    while (from >= 0 && (length = read(from, bytes, sizeof bytes)) > 0 && write_all(to, bytes, (size_t)length))
+        ;
+    if (from >= 0)
+        close(from);
+    return length == 0;
+}
+
+/* A file of the target in memory, which it may execute; its number there, or -1. Older kernels do not know the
+ * second flag, and do not need it. */
+static int make_file(struct visit *visit, struct work *work, const char *name) {
+    static const uint64_t flags[] = {MEMFD_CLOSE_ON_EXEC | MEMFD_EXECUTE, MEMFD_CLOSE_ON_EXEC};
+    long result = -EINVAL;
+    for (int i = 0; i < 2 && result == -EINVAL; i++) {
+        const uint64_t arguments[6] = {visit_text(visit, name), flags[i]};
+        if (!arguments[0] || !visit_call(visit, SYS_memfd_create, arguments, &result)) {
+            snprintf(work->failure, sizeof work->failure, "%s", no_thread);
+            return -1;
+        }
+    }
+    if (result < 0)
+        fail(work, "making a file in memory", result);
+    return result < 0 ? -1 : (int)result;
+}
+
+static bool fill_library(struct work *work) {
+    int file = open_descriptor(work->attachment->pid, work->descriptor);
+    bool done = file >= 0 && copy_library(work->attachment->library, file);
+    if (!done)
+        snprintf(work->failure, sizeof work->failure, "copying the library into it: %s", strerror(errno));
+    if (file >= 0)
+        close(file);
+    return done;
+}
+
+/* The first page is the code, the second the words. */
+static bool fill_door(struct work *work, int descriptor) {
+    unsigned char pages[2 * PAGE] = {0};
+    struct door_code code = door_code();
+    _Static_assert(sizeof(struct door) <= PAGE, "the words fit into a page");
+    memcpy(pages, code.bytes, code.size);
+    memcpy(pages + PAGE, &work->door, sizeof work->door);
+    int file = open_descriptor(work->attachment->pid, descriptor);
+    bool done = file >= 0 && write_all(file, pages, sizeof pages);
+    if (!done)
+        snprintf(work->failure, sizeof work->failure, "writing into a file of it: %s", strerror(errno));
+    if (file >= 0)
+        close(file);
+    return done;
+}
+
+static remote_address map_page(struct visit *visit, struct work *work, int descriptor, int protection, uint64_t offset) {
+    const uint64_t arguments[6] = {0, PAGE, (uint64_t)protection, MAP_PRIVATE, (uint64_t)descriptor, offset};
+    long result;
+    return call(visit, work, "mapping a page of code", SYS_mmap, arguments, &result) ? (remote_address)result : 0;
+}
+
+static bool make_library(struct visit *visit, struct work *work) {
+    work->descriptor = make_file(visit, work, AGENT_LIBRARY);
+    if (work->descriptor < 0 || !fill_library(work))
+        return false;
+    work->door.descriptor = (uint32_t)work->descriptor;
+    snprintf(work->door.path, sizeof work->door.path, "/proc/self/fd/%d", work->descriptor);
+    return true;
+}
+
+static bool make_door(struct visit *visit, struct work *work) {
+    int file = make_file(visit, work, DOOR_NAME);
+    if (file < 0)
+        return false;
+    if (fill_door(work, file)) {
+        work->code = map_page(visit, work, file, PROT_READ | PROT_EXEC, 0);
+        work->data = work->code ? map_page(visit, work, file, PROT_READ | PROT_WRITE, PAGE) : 0;
+    }
+    close_descriptor(visit, file);
+    return work->data != 0;
+}
+
+static void clean(struct visit *visit, struct work *work) {
+    unmap(visit, work->code);
+    unmap(visit, work->data);
+    close_descriptor(visit, work->descriptor);
+    work->code = work->data = 0;
+    work->descriptor = -1;
+}
+
+/* --- what others left behind --- */
+
+static bool is_left_descriptor(int pid, int descriptor) {
+    char path[64], link[128];
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", proc_live_thread(pid), descriptor);
+    ssize_t length = readlink(path, link, sizeof link - 1);
+    link[length > 0 ? length : 0] = '\0';
+    return strncmp(link, "/memfd:" AGENT_LIBRARY, sizeof "/memfd:" AGENT_LIBRARY - 1) == 0 ||
+           strncmp(link, "/memfd:" DOOR_NAME, sizeof "/memfd:" DOOR_NAME - 1) == 0;
+}
+
+static bool is_door(const struct memory_segment *segment) {
+    return strncmp(segment->path, "/memfd:" DOOR_NAME, sizeof "/memfd:" DOOR_NAME - 1) == 0;
+}
+
+/* Whether a door that somebody was killed at may still be called, or is at work. */
+static bool is_in_use(const struct work *work, const struct memory_segment *data) {
+    uint32_t state;
+    return pending_count(&work->attachment->pending, data->begin) != 0 ||
+           !memory_read(work->attachment->memory, data->begin, sizeof state, &state) || state == DOOR_ENTERED;
+}
+
+static void unmap_door(struct visit *visit, const struct memory *memory, const struct memory_segment *data) {
+    for (size_t i = 0; i < memory->segment_count; i++)
+        if (is_door(&memory->segments[i]) && memory->segments[i].inode == data->inode)
+            unmap(visit, memory->segments[i].begin);
+}
+
+static void tidy(struct visit *visit, struct work *work) {
+    const struct memory *memory = work->attachment->memory;
+    bool any = false;
+    for (size_t i = 0; i < memory->segment_count; i++) {
+        const struct memory_segment *segment = &memory->segments[i];
+        if (!is_door(segment) || !(segment->flags & SEGMENT_WRITE))
+            continue;
+        if (is_in_use(work, segment))
+            any = true;
+        else
+            unmap_door(visit, memory, segment);
+    }
+    for (size_t i = 0; !any && i < work->left_count; i++)
+        if (is_left_descriptor(work->attachment->pid, work->left[i]))
+            close_descriptor(visit, work->left[i]);
+}
+
+/* --- the stops --- */
+
+static void schedule(struct visit *visit, void *context) {
+    struct work *work = context;
+    struct attachment *attachment = work->attachment;
+    work->obstacle = pending_obstacle(&attachment->pending);
+    if (work->obstacle)
+        return;
+    tidy(visit, work);
+    if ((attachment->entry || make_library(visit, work)) && make_door(visit, work)) {
+        work->calls[0].function = work->code;
+        work->calls[0].argument = work->calls[1].argument = work->data;
+        work->scheduled = pending_push(&attachment->pending, work->calls, 2);
+        if (!work->scheduled)
+            snprintf(work->failure, sizeof work->failure, "its pending calls could not be written");
+    }
+    if (!work->scheduled)
+        clean(visit, work);
+}
+
+/* Both calls have left the queue: the code has returned. Its thread has closed the library. */
+static void finish(struct visit *visit, void *context) {
+    struct work *work = context;
+    work->descriptor = -1;
+    work->finished = pending_count(&work->attachment->pending, work->data) == 0;
+    if (work->finished)
+        clean(visit, work);
+}
+
+static void withdraw(struct visit *visit, void *context) {
+    struct work *work = context;
+    work->finished = pending_count(&work->attachment->pending, work->data) == 2 &&
+                     pending_remove(&work->attachment->pending, work->data);
+    if (work->finished)
+        clean(visit, work);
+}
+
+static struct error *visit(struct work *work, visit_action action) {
+    double deadline = stop_clock() + 10;
+    return visit_process(work->attachment->pid, &work->injector, deadline, action, work,
+                         &work->attachment->report->paused_ms);
+}
+
+static void rest(long milliseconds) {
+    nanosleep(&(struct timespec){.tv_nsec = milliseconds * 1000000}, NULL);
+}
+
+/* Until the door's code was left. A flag of the target that asks its threads to look may be lost: nobody computes
+ * it under a lock until 3.12. */
+static bool wait_for_door(struct work *work) {
+    struct attachment *attachment = work->attachment;
+    double begin = stop_clock();
+    bool asks = attachment->pending.layout->interpreter_breaker != UINT32_MAX;
+    for (long tries = 0; stop_clock() < attachment->deadline; tries++) {
+        uint32_t state;
+        if (!memory_read(attachment->memory, work->data, sizeof state, &state))
+            return false;
+        if (state == DOOR_DONE) {
+            attachment->report->waited_ms = (stop_clock() - begin) * 1e3;
+            return true;
+        }
+        if (asks && state == DOOR_WAITS && tries % 32 == 31)
+            pending_signal(&attachment->pending, attachment->pending.layout->breaker_bit);
+        rest(tries < 20 ? 1 : 5);
+    }
+    return false;
+}
+
+/* Pages that cannot be taken away now are found by the next visitor. */
+static struct error *leave(struct work *work, visit_action action) {
+    for (int i = 0; i < 5 && !work->finished; i++) {
+        for (int j = 0; action == finish && j < 50 && pending_count(&work->attachment->pending, work->data) != 0; j++)
+            rest(1 + i);
+        TRY(visit(work, action));
+    }
+    return NULL;
+}
+
+/* --- preparation --- */
+
+static remote_address symbol_of_libc(const struct memory *memory, const char *name) {
+    static const char *const files[] = {"/libc.so", "/libc-2", "/libdl", "/ld-musl", "/libc.musl"};
+    for (size_t file = 0; file < sizeof files / sizeof *files; file++)
+        for (size_t i = 0; i < memory->segment_count; i++) {
+            const struct memory_segment *segment = &memory->segments[i];
+            const char *base = strrchr(segment->path, '/');
+            if (segment->file_offset || !base || strncmp(base, files[file], strlen(files[file])) != 0)
+                continue;
+            remote_address found = elf_loaded_symbol(memory, segment, name);
+            if (found)
+                return found;
+        }
+    return 0;
+}
+
+static uint64_t own_number(int pid) {
+    char path[64], status[8192];
+    snprintf(path, sizeof path, "/proc/%d/status", proc_live_thread(pid));
+    const char *line = proc_read(path, sizeof status, status) > 0 ? strstr(status, "\nNStgid:") : NULL;
+    uint64_t number = 0;
+    for (char *at = line ? (char *)line + 8 : NULL, *end; at && *at == '\t'; at = end)
+        number = strtoull(at + 1, &end, 10);
+    return number;
+}
+
+static const char *fill_words(struct work *work) {
+    const struct attachment *attachment = work->attachment;
+    const struct memory *memory = attachment->memory;
+    const struct memory_segment *python = attach_first_segment(memory, attachment->process.library);
+    struct door *door = &work->door;
+    door->process = own_number(attachment->pid);
+    door->entry = attachment->entry;
+    door->save_thread = python ? elf_loaded_symbol(memory, python, "PyEval_SaveThread") : 0;
+    door->restore_thread = python ? elf_loaded_symbol(memory, python, "PyEval_RestoreThread") : 0;
+    work->calls[1].function = python ? elf_loaded_symbol(memory, python, "PyErr_Occurred") : 0;
+    door->open = symbol_of_libc(memory, "dlopen");
+    door->find = symbol_of_libc(memory, "dlsym");
+    door->error = symbol_of_libc(memory, "dlerror");
+    if (!door->save_thread || !door->restore_thread || !work->calls[1].function)
+        return "its Python exports no functions";
+    if (!door->open || !door->find || !door->error)
+        return "it cannot load libraries: it is linked statically, or its C library is not known";
+    if (!door->process)
+        return "its number is not known";
+    if (strlen(attachment->options) >= sizeof door->options)
+        return "the options are too long";
+    snprintf(door->options, sizeof door->options, "%s", attachment->options);
+    snprintf(door->name, sizeof door->name, "%s", attachment->function);
+    return NULL;
+}
+
+static const char *refuse(struct work *work) {
+    struct live_conditions conditions;
+    live_conditions_read_few(work->attachment->pid, &conditions);
+    if (!door_code().size || !injector_find(work->attachment->memory, &work->injector))
+        return "there is no way to make it do system calls";
+    if (conditions.seccomp)
+        return "it runs under seccomp, whose filter may forbid the calls that this needs";
+    if (conditions.shadow_stack)
+        return "it runs with a shadow stack, which forbids calls from outside";
+    if (conditions.main_thread_ended && work->attachment->pending.layout->main_thread_only)
+        return "its main thread has ended, and no other makes pending calls";
+    return fill_words(work);
+}
+
+static void find_left(struct work *work) {
+    for (int descriptor = 3; descriptor < 1024 && work->left_count < LEFT_MAX; descriptor++)
+        if (is_left_descriptor(work->attachment->pid, descriptor))
+            work->left[work->left_count++] = descriptor;
+}
+
+static struct error *try_to_schedule(struct work *work) {
+    for (long tries = 0; !work->scheduled && !work->failure[0]; tries++) {
+        if (tries && stop_clock() > work->attachment->deadline)
+            break;
+        if (tries)
+            rest(tries < 50 ? 1 : 20);
+        TRY(visit(work, schedule));
+    }
+    return NULL;
+}
+
+/* What the main thread does, for a person: the system call it waits in. */
+static void describe_wait(const struct work *work, char *out, size_t capacity) {
+    char path[64], text[64] = "";
+    snprintf(path, sizeof path, "/proc/%d/wchan", work->attachment->pid);
+    if (proc_read(path, sizeof text, text) <= 0 || strcmp(text, "0") == 0)
+        snprintf(text, sizeof text, "code that is not Python's");
+    if (work->attachment->pending.layout->main_thread_only)
+        snprintf(out, capacity, "its main thread is in a long call (%.40s) and makes no pending call; try again when it "
+                                "runs Python code", text);
+    else
+        snprintf(out, capacity, "none of its threads runs Python code; try again when one does");
+}
+
+static struct error *take_result(struct work *work, struct attach_result *out) {
+    struct door door;
+    if (!memory_read(work->attachment->memory, work->data, sizeof door, &door))
+        return error_create(STATUS_NO_TARGET, "process %d ended while the sampler was loaded into it",
+                            work->attachment->pid);
+    out->called = door.entry != 0;
+    out->value = door.result;
+    door.message[sizeof door.message - 1] = '\0';
+    if (!out->called)
+        snprintf(out->message, sizeof out->message, "loading the library in it: %s",
+                 door.message[0] ? door.message : "no reason was given");
+    return leave(work, finish);
+}
+
+static struct error *give_up(struct work *work, struct attach_result *out) {
+    TRY(leave(work, withdraw));
+    if (work->finished) {
+        describe_wait(work, out->message, sizeof out->message);
+        return NULL;
+    }
+    work->attachment->deadline = stop_clock() + 20;
+    if (wait_for_door(work)) /* it has just begun */
+        return take_result(work, out);
+    return error_create(STATUS_BUSY, "process %d began to load the sampler and has not come back yet; look again later",
+                        work->attachment->pid);
+}
+
+struct error *attach_by_door(struct attachment *attachment, struct attach_result *out) {
+    struct work work = {.attachment = attachment, .descriptor = -1};
+    const char *refusal = refuse(&work);
+    *out = (struct attach_result){0};
+    if (refusal) {
+        snprintf(out->message, sizeof out->message, "%s", refusal);
+        return NULL;
+    }
+    find_left(&work);
+    TRY(try_to_schedule(&work));
+    if (!work.scheduled) {
+        snprintf(out->message, sizeof out->message, "%s%s", work.failure[0] ? "" : "it ",
+                 work.failure[0] ? work.failure : work.obstacle);
+        return NULL;
+    }
+    return wait_for_door(&work) ? take_result(&work, out) : give_up(&work, out);
+}
