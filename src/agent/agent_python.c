@@ -33,16 +33,19 @@ const struct agent_layout *agent_layout_find(uint32_t version) {
     return found;
 }
 
-/* "3.10.13 (main, ...": Py_Version is there from 3.11 on. */
-static uint32_t version_from_words(void) {
-    const char *(*words)(void) = (const char *(*)(void))dlsym(RTLD_DEFAULT, "Py_GetVersion");
-    if (!words)
-        return 0;
+/* "3.10.13 (main, ...". Py_Version would be shorter, but is there from 3.11 on only. */
+static uint32_t version_from_words(const char *words) {
     char *rest;
-    unsigned long major = strtoul(words(), &rest, 10);
+    unsigned long major = strtoul(words, &rest, 10);
     unsigned long minor = *rest == '.' ? strtoul(rest + 1, &rest, 10) : 0;
     unsigned long patch = *rest == '.' ? strtoul(rest + 1, &rest, 10) : 0;
     return (uint32_t)(major << 24 | minor << 16 | patch << 8 | 0xf0);
+}
+
+/* 0 for a free-threaded build: its collector finds objects by walking its own allocator, so they must lie there. */
+static uint32_t find_version(void) {
+    const char *(*words)(void) = (const char *(*)(void))dlsym(RTLD_DEFAULT, "Py_GetVersion");
+    return words && !strstr(words(), "free-threading") ? version_from_words(words()) : 0;
 }
 
 static void code_ends(void *code) {
@@ -62,8 +65,7 @@ static void watch_code(char *code_type) {
 bool agent_python_find(void) {
     if (python.layout)
         return true;
-    const unsigned long *version = dlsym(RTLD_DEFAULT, "Py_Version");
-    python.version = version ? (uint32_t)*version : version_from_words();
+    python.version = find_version();
     void *(*state)(void) = (void *(*)(void))dlsym(RTLD_DEFAULT, "PyThreadState_GetUnchecked");
     if (!state)
         state = (void *(*)(void))dlsym(RTLD_DEFAULT, "_PyThreadState_UncheckedGet");
