@@ -1,0 +1,194 @@
+/* Hooks on Python's own allocators: the domains MEM and OBJ, which are called with the GIL. */
+#include "agent/agent_work.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <string.h>
+
+/* Include/cpython/pymem.h: PyMemAllocatorEx, PyMemAllocatorDomain. */
+struct allocator {
+    void *context;
+    void *(*malloc)(void *context, size_t size);
+    void *(*calloc)(void *context, size_t count, size_t size);
+    void *(*realloc)(void *context, void *block, size_t size);
+    void (*free)(void *context, void *block);
+};
+
+enum { DOMAIN_MEM = 1, DOMAIN_OBJ = 2, DOMAINS = 3, PYMALLOC_LIMIT = 512 };
+
+static struct {
+    void (*get)(int domain, struct allocator *out);
+    void (*set)(int domain, struct allocator *allocator);
+    int (*is_ending)(void);
+    const char *(*name)(void);
+    struct allocator original[DOMAINS];
+    size_t limit; /* larger requests are malloc's to count */
+} python;
+
+static inline const struct allocator *original(const void *context) {
+    return context;
+}
+
+static inline bool is_counted_down(size_t size) {
+    return AGENT_LIKELY((agent_thread.countdown -= (int64_t)size + 1) >= 0);
+}
+
+static void *outside(void *context, size_t size) {
+    return original(context)->malloc(original(context)->context, size);
+}
+
+/* A block that is not in the range, of unknown size, became a sample when it was resized. */
+static void *move_in(const struct allocator *from, void *block, size_t size, void *taken) {
+    void *resized = from->realloc(from->context, block, size);
+    if (!resized) {
+        agent_release(taken);
+        return NULL;
+    }
+    memcpy(taken, resized, size);
+    from->free(from->context, resized);
+    return taken;
+}
+
+static void *sampled_malloc(void *context, size_t size) {
+    if (!is_counted_down(size)) {
+        void *block = agent_sample(size, AGENT_ALIGNMENT, false);
+        if (block)
+            return block;
+    }
+    return original(context)->malloc(original(context)->context, size);
+}
+
+static void *sampled_calloc(void *context, size_t count, size_t size) {
+    size_t bytes;
+    if (!__builtin_mul_overflow(count, size, &bytes) && !is_counted_down(bytes)) {
+        void *block = agent_sample(bytes, AGENT_ALIGNMENT, true);
+        if (block)
+            return block;
+    }
+    return original(context)->calloc(original(context)->context, count, size);
+}
+
+static void *sampled_realloc(void *context, void *block, size_t size) {
+    if (AGENT_UNLIKELY(agent_in_range(block)))
+        return agent_retake(block, size, outside, context);
+    if (!is_counted_down(size)) {
+        void *taken = agent_sample(size, AGENT_ALIGNMENT, false);
+        if (taken)
+            return block ? move_in(original(context), block, size, taken) : taken;
+    }
+    return original(context)->realloc(original(context)->context, block, size);
+}
+
+static void hooked_free(void *context, void *block) {
+    if (AGENT_UNLIKELY(agent_in_range(block)))
+        agent_release(block);
+    else
+        original(context)->free(original(context)->context, block);
+}
+
+/* Where malloc is watched too, what pymalloc hands on to it is counted there. */
+static void *native_malloc(void *context, size_t size) {
+    return size <= python.limit ? sampled_malloc(context, size)
+                                : original(context)->malloc(original(context)->context, size);
+}
+
+static void *native_calloc(void *context, size_t count, size_t size) {
+    size_t bytes;
+    return !__builtin_mul_overflow(count, size, &bytes) && bytes <= python.limit
+               ? sampled_calloc(context, count, size)
+               : original(context)->calloc(original(context)->context, count, size);
+}
+
+static void *native_realloc(void *context, void *block, size_t size) {
+    return size <= python.limit || agent_in_range(block)
+               ? sampled_realloc(context, block, size)
+               : original(context)->realloc(original(context)->context, block, size);
+}
+
+static void *every_malloc(void *context, size_t size) {
+    void *block = size <= python.limit ? agent_take(size, AGENT_ALIGNMENT, false, 1) : NULL;
+    return block ? block : original(context)->malloc(original(context)->context, size);
+}
+
+static void *every_calloc(void *context, size_t count, size_t size) {
+    size_t bytes;
+    void *block = NULL;
+    if (!__builtin_mul_overflow(count, size, &bytes) && bytes <= python.limit)
+        block = agent_take(bytes, AGENT_ALIGNMENT, true, 1);
+    return block ? block : original(context)->calloc(original(context)->context, count, size);
+}
+
+static void *every_realloc(void *context, void *block, size_t size) {
+    if (AGENT_LIKELY(agent_in_range(block)))
+        return agent_retake(block, size, outside, context);
+    void *taken = size <= python.limit ? agent_take(size, AGENT_ALIGNMENT, false, 1) : NULL;
+    if (taken)
+        return block ? move_in(original(context), block, size, taken) : taken;
+    return original(context)->realloc(original(context)->context, block, size);
+}
+
+static const struct allocator sampled = {NULL, sampled_malloc, sampled_calloc, sampled_realloc, hooked_free};
+static const struct allocator native = {NULL, native_malloc, native_calloc, native_realloc, hooked_free};
+static const struct allocator every = {NULL, every_malloc, every_calloc, every_realloc, hooked_free};
+
+static bool find_functions(void) {
+    if (python.set)
+        return true;
+    python.get = (void (*)(int, struct allocator *))dlsym(RTLD_DEFAULT, "PyMem_GetAllocator");
+    python.is_ending = (int (*)(void))dlsym(RTLD_DEFAULT, "Py_IsFinalizing");
+    if (!python.is_ending)
+        python.is_ending = (int (*)(void))dlsym(RTLD_DEFAULT, "_Py_IsFinalizing");
+    python.name = (const char *(*)(void))dlsym(RTLD_DEFAULT, "_PyMem_GetCurrentAllocatorName");
+    if (!python.get)
+        return false;
+    python.set = (void (*)(int, struct allocator *))dlsym(RTLD_DEFAULT, "PyMem_SetAllocator");
+    return python.set != NULL;
+}
+
+static bool is_ours(const struct allocator *allocator) {
+    return allocator->free == hooked_free;
+}
+
+static void choose_limit(void) {
+    const char *name = python.name ? python.name() : "pymalloc";
+    if (!agent.native)
+        python.limit = SIZE_MAX;
+    else if (name && !strncmp(name, "malloc", 6))
+        python.limit = 0;
+    else
+        python.limit = PYMALLOC_LIMIT;
+}
+
+int agent_hooks_python_set(void) {
+    if (!find_functions())
+        return ENOENT;
+    struct allocator now;
+    python.get(DOMAIN_OBJ, &now);
+    if (!is_ours(&now))
+        choose_limit();
+    for (int domain = DOMAIN_MEM; domain <= DOMAIN_OBJ; domain++) {
+        python.get(domain, &now);
+        if (!is_ours(&now))
+            python.original[domain] = now;
+        struct allocator ours = agent.every_byte ? every : agent.native ? native : sampled;
+        ours.context = &python.original[domain];
+        if (now.malloc != ours.malloc)
+            python.set(domain, &ours);
+    }
+    return 0;
+}
+
+void agent_hooks_python_end(void) {
+    if (!python.set || agent.live_samples)
+        return;
+    for (int domain = DOMAIN_MEM; domain <= DOMAIN_OBJ; domain++) {
+        struct allocator now;
+        python.get(domain, &now);
+        if (is_ours(&now))
+            python.set(domain, &python.original[domain]);
+    }
+}
+
+bool agent_python_is_ending(void) {
+    return python.is_ending && python.is_ending();
+}

@@ -1,0 +1,65 @@
+/* The line of words that starts the agent. */
+#include "agent/agent_work.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_INTERVAL ((uint64_t)512 << 10)
+#define DEFAULT_MEMORY ((uint64_t)16 << 20)
+#define DEFAULT_BUDGET 0.01
+
+enum { SMALLEST_MEMORY = 1 << 20 };
+
+static bool read_number(const char *text, uint64_t *out) {
+    char *end;
+    errno = 0;
+    *out = strtoull(text, &end, 10);
+    return end != text && !*end && !errno && *text != '-';
+}
+
+static bool read_share(const char *text, double *out) {
+    char *end;
+    *out = strtod(text, &end);
+    return end != text && !*end && *out > 0;
+}
+
+static bool read_word(const char *word, struct agent_options *options) {
+    uint64_t number = 0;
+    if (!strncmp(word, "file=", 5)) {
+        size_t length = strlen(word + 5);
+        if (length >= sizeof options->file)
+            return false;
+        memcpy(options->file, word + 5, length + 1);
+        return true;
+    }
+    if (!strncmp(word, "budget=", 7))
+        return read_share(word + 7, &options->budget);
+    if (!strncmp(word, "interval=", 9))
+        return read_number(word + 9, &options->interval) && options->interval > 0;
+    if (!strncmp(word, "memory=", 7))
+        return read_number(word + 7, &options->memory) && options->memory >= SMALLEST_MEMORY;
+    if (strncmp(word, "native=", 7) || !read_number(word + 7, &number) || number > 2)
+        return false;
+    options->native = (int)number;
+    return true;
+}
+
+int agent_options_read(const char *words, struct agent_options *out) {
+    memset(out, 0, sizeof *out);
+    out->interval = DEFAULT_INTERVAL;
+    out->memory = DEFAULT_MEMORY;
+    out->budget = DEFAULT_BUDGET;
+    while (*words) {
+        char word[sizeof out->file + 16];
+        size_t length = strcspn(words, " ");
+        if (length >= sizeof word)
+            return EINVAL;
+        memcpy(word, words, length);
+        word[length] = 0;
+        if (length && !read_word(word, out))
+            return EINVAL;
+        words += length + (words[length] == ' ');
+    }
+    return 0;
+}

@@ -1,0 +1,217 @@
+/* Which allocations are taken: Poisson by bytes, as dear as the budget allows. */
+#include "agent/agent_work.h"
+
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { IDLE_GAP = 1 << 20, BUDGET_PERIOD = 1000000000 }; /* bytes; nanoseconds */
+
+/* The interval of a block that is about to be copied: its successor is counted instead. */
+#define UNCOUNTED 0
+
+#define LONGEST_GAP ((int64_t)1 << 46)
+
+static uint64_t clock_now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+/* Splitmix: one word of state, any seed. */
+uint64_t agent_random(void) {
+    if (!agent_thread.random)
+        agent_thread.random = clock_now() * 0x9e3779b97f4a7c15u ^ (uint64_t)(uintptr_t)&agent_thread;
+    uint64_t mixed = agent_thread.random += 0x9e3779b97f4a7c15u;
+    mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9u;
+    mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111ebu;
+    return mixed ^ mixed >> 31;
+}
+
+/* -ln(u) for u = (number + 1/2) / 2^53, without the mathematical library: the exponent, and a series of the rest. */
+static double exponential_variate(uint64_t number) {
+    double u = ((double)(number >> 11) + 0.5);
+    int halvings = 0;
+    for (uint64_t top = number >> 11; top > 1; top >>= 1)
+        halvings++;
+    double rest = u / (double)((uint64_t)1 << halvings); /* 1 to 2 */
+    double ratio = (rest - 1) / (rest + 1), square = ratio * ratio, sum = 0;
+    for (int i = 25; i >= 1; i -= 2)
+        sum = sum * square + 1.0 / i;
+    return 0.6931471805599453 * (53 - halvings) - 2 * ratio * sum;
+}
+
+int64_t agent_gap(uint64_t interval) {
+    if (interval <= 1)
+        return 0;
+    double gap = exponential_variate(agent_random()) * (double)interval;
+    return gap < (double)LONGEST_GAP ? (int64_t)gap : LONGEST_GAP;
+}
+
+static void draw(void) {
+    bool sampling = agent.phase == AGENT_SAMPLING;
+    agent_thread.interval = sampling ? agent.interval : 0;
+    agent_thread.countdown = sampling ? agent_gap(agent.interval) : IDLE_GAP;
+}
+
+/* Twice the interval halves the cost. It comes back when a quarter of the budget would do. */
+static void keep_budget(uint64_t now) {
+    uint64_t passed = now - agent.cost_since;
+    if (passed < BUDGET_PERIOD)
+        return;
+    double share = (double)agent.cost / (double)passed, budget = agent.options.budget;
+    bool full = agent.overhead + agent.options.memory / 4 * 3 > agent.options.memory;
+    if ((share > budget || (full && agent.overhead > agent.overhead_refused)) && agent.interval < (uint64_t)1 << 40)
+        agent.interval *= 2;
+    else if (share < budget / 4 && !full && agent.interval > agent.options.interval)
+        agent.interval /= 2;
+    agent.overhead_refused = agent.overhead;
+    agent_recording->interval = agent.interval;
+    agent.cost = 0;
+    agent.cost_since = now;
+}
+
+static void *take_locked(size_t size, size_t alignment, bool zeroed, uint64_t interval) {
+    struct wire_block *entry;
+    uint32_t stack = agent_stack_here();
+    void *block = agent_range_allocate(size, alignment, zeroed, &entry);
+    if (!block)
+        return NULL;
+    uint32_t now = agent_now();
+    *entry = (struct wire_block){stack, now, size, interval};
+    agent_account_birth(stack, size, interval, now);
+    agent.live_samples++;
+    return block;
+}
+
+void *agent_take(size_t size, size_t alignment, bool zeroed, uint64_t interval) {
+    if (!agent_enter())
+        return NULL;
+    void *block = agent.phase == AGENT_SAMPLING ? take_locked(size, alignment, zeroed, interval) : NULL;
+    agent_leave();
+    return block;
+}
+
+void *agent_sample(size_t size, size_t alignment, bool zeroed) {
+    if (agent_thread.inside) {
+        agent_thread.countdown += (int64_t)size + 1;
+        return NULL;
+    }
+    if (!agent_thread.interval) { /* a thread's first, or nobody sampled until now */
+        draw();
+        if (!agent_thread.interval || (agent_thread.countdown -= (int64_t)size + 1) >= 0)
+            return NULL;
+    }
+    uint64_t interval = agent_thread.interval, begin = clock_now();
+    draw();
+    agent_enter();
+    void *block = agent.phase == AGENT_SAMPLING ? take_locked(size, alignment, zeroed, interval) : NULL;
+    uint64_t end = clock_now();
+    agent.cost += end - begin;
+    keep_budget(end);
+    agent_leave();
+    return block;
+}
+
+/* Under the lock. A block that lived when Python began to end counts as alive for ever. */
+static void release_locked(void *block) {
+    struct wire_block *entry = agent_range_entry(block);
+    if (!entry)
+        return;
+    if (agent.phase != AGENT_FINISHED && agent_python_is_ending()) {
+        agent.phase = AGENT_FINISHED;
+        agent_recording->state = WIRE_STOPPED;
+    }
+    if (agent.phase != AGENT_FINISHED && entry->interval != UNCOUNTED)
+        agent_account_death(entry->stack, entry->size, entry->interval, entry->born);
+    agent_range_free(block);
+    agent.live_samples--;
+}
+
+static void leave_for_later(void *block) {
+    void *next = __atomic_load_n(&agent.left, __ATOMIC_RELAXED);
+    do
+        memcpy(block, &next, sizeof next);
+    while (!__atomic_compare_exchange_n(&agent.left, &next, block, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+}
+
+static void release_left(void) {
+    void *block = __atomic_exchange_n(&agent.left, NULL, __ATOMIC_ACQUIRE);
+    while (block) {
+        void *next;
+        memcpy(&next, block, sizeof next);
+        release_locked(block);
+        block = next;
+    }
+}
+
+void agent_release(void *block) {
+    if (!agent_enter()) {
+        leave_for_later(block);
+        return;
+    }
+    release_locked(block);
+    if (AGENT_UNLIKELY(agent.left))
+        release_left();
+    agent_leave();
+}
+
+size_t agent_size(void *block) {
+    const struct wire_block *entry = agent_range_entry(block);
+    return entry ? entry->size : 0;
+}
+
+/* Whether the new size is sampled is decided anew: only so is the estimate without bias. */
+static bool stays_sample(size_t size, uint64_t *interval_out) {
+    *interval_out = agent.every_byte ? 1 : agent_thread.interval ? agent_thread.interval : agent.interval;
+    if (agent.phase != AGENT_SAMPLING)
+        return false;
+    return agent.every_byte || agent_gap(*interval_out) < (int64_t)size + 1;
+}
+
+/* In place, under the lock. */
+static bool resize_locked(void *block, size_t size, uint64_t interval) {
+    struct wire_block *entry = agent_range_entry(block);
+    if (!entry || !agent_range_resize(block, size))
+        return false;
+    uint32_t stack = agent_stack_here(), now = agent_now();
+    agent_account_death(entry->stack, entry->size, entry->interval, entry->born);
+    *entry = (struct wire_block){stack, now, size, interval};
+    agent_account_birth(stack, size, interval, now);
+    return true;
+}
+
+/* The old block dies before the new one is born: the peak must not have both. */
+static void *move_locked(void *block, size_t size, uint64_t interval) {
+    struct wire_block *entry = agent_range_entry(block), old = {0};
+    if (entry) {
+        old = *entry;
+        agent_account_death(old.stack, old.size, old.interval, old.born);
+        entry->interval = UNCOUNTED;
+    }
+    void *moved = take_locked(size, AGENT_ALIGNMENT, false, interval);
+    if (!moved && entry) {
+        *entry = old;
+        agent_account_birth(old.stack, old.size, old.interval, old.born);
+    }
+    return moved;
+}
+
+void *agent_retake(void *block, size_t size, void *(*outside)(void *context, size_t size), void *context) {
+    uint64_t interval;
+    size_t old = agent_size(block);
+    void *moved = NULL;
+    if (stays_sample(size, &interval) && agent_enter()) {
+        bool in_place = resize_locked(block, size, interval);
+        moved = in_place ? block : move_locked(block, size, interval);
+        agent_leave();
+        if (in_place)
+            return block;
+    }
+    if (!moved && !(moved = outside(context, size)))
+        return NULL;
+    memcpy(moved, block, old < size ? old : size);
+    agent_release(block);
+    return moved;
+}

@@ -1,0 +1,106 @@
+/* Spans: the reserved range is given out in runs of 64 KiB, and kept by length when they come back. */
+#include "agent/agent_span.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+enum { SMALLEST_RANGE = 16 << 20, OPEN_STEP = 1 << 20, PAGE = 4096 };
+
+/* Pages of free spans that wait for the next one, in bytes: a fault costs more than a clean page is worth. */
+#define IDLE_LIMIT_SAMPLING ((size_t)256 << 10)
+#define IDLE_LIMIT_EVERY_BYTE ((size_t)16 << 20)
+
+_Static_assert(sizeof(struct agent_span) == sizeof(struct wire_span), "a span's head is as the recording says");
+
+/* A half of what the process may still have: the program needs the rest. */
+static size_t room_for_range(size_t size) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur / 8 < size)
+        size = limit.rlim_cur / 8;
+    return size & ~(AGENT_SPAN_SIZE - 1);
+}
+
+int agent_range_reserve(size_t size) {
+    for (size = room_for_range(size); size >= SMALLEST_RANGE; size = size / 2 & ~(AGENT_SPAN_SIZE - 1)) {
+        int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+        char *base = mmap(NULL, size + AGENT_SPAN_SIZE, PROT_NONE, flags, -1, 0);
+        if (base == MAP_FAILED)
+            continue;
+        agent.range_base = ((uintptr_t)base + AGENT_SPAN_SIZE - 1) & ~(AGENT_SPAN_SIZE - 1);
+        __atomic_store_n(&agent.range_size, size, __ATOMIC_RELEASE);
+        return 0;
+    }
+    return ENOMEM;
+}
+
+/* Four lengths per doubling, in spans: 1 2 3 4 5 6 7 8 10 12 14 16 20 ... */
+static unsigned length_class(size_t spans, size_t *rounded_out) {
+    if (spans <= 8) {
+        *rounded_out = spans;
+        return (unsigned)spans;
+    }
+    unsigned top = 63 - (unsigned)__builtin_clzll(spans - 1);
+    size_t step = (size_t)1 << (top - 2);
+    *rounded_out = (spans + step - 1) & ~(step - 1);
+    return 9 + (top - 3) * 4 + (unsigned)((*rounded_out >> (top - 2)) - 5);
+}
+
+static bool open_to(size_t end) {
+    if (end <= agent.range_open)
+        return true;
+    size_t step = OPEN_STEP + (agent.range_open / 8 & ~(size_t)(OPEN_STEP - 1));
+    size_t open = end + step < agent.range_size ? end + step : agent.range_size;
+    char *from = (char *)agent.range_base + agent.range_open;
+    if (mprotect(from, open - agent.range_open, PROT_READ | PROT_WRITE)) {
+        open = end;
+        if (mprotect(from, open - agent.range_open, PROT_READ | PROT_WRITE))
+            return false;
+    }
+    agent.range_open = open;
+    return true;
+}
+
+struct agent_span *agent_spans_take(size_t length, bool *zeroed_out) {
+    size_t spans;
+    unsigned class = length_class((length + AGENT_SPAN_SIZE - 1) / AGENT_SPAN_SIZE, &spans);
+    struct agent_span *span = class < AGENT_LENGTH_CLASSES ? agent.free_spans[class] : NULL;
+    if (span) {
+        agent.free_spans[class] = span->next;
+        *zeroed_out = span->class == SPAN_CLEAN;
+        agent.idle -= *zeroed_out ? 0 : span->length;
+        span->next = NULL;
+        return span;
+    }
+    length = spans * AGENT_SPAN_SIZE;
+    if (class >= AGENT_LENGTH_CLASSES || length > agent.range_size - agent.range_used ||
+        !open_to(agent.range_used + length))
+        return NULL;
+    span = (struct agent_span *)(agent.range_base + agent.range_used);
+    agent.range_used += length;
+    span->magic = WIRE_SPAN_MAGIC;
+    span->length = length;
+    if (agent_recording)
+        agent_recording->range_used = agent.range_used;
+    *zeroed_out = true;
+    return span;
+}
+
+/* The head stays, so that a walk finds the next span. */
+void agent_spans_release(struct agent_span *span) {
+    size_t spans, limit = agent.every_byte ? IDLE_LIMIT_EVERY_BYTE : IDLE_LIMIT_SAMPLING;
+    unsigned class = length_class(span->length / AGENT_SPAN_SIZE, &spans);
+    span->block_size = span->count = 0;
+    span->class = SPAN_DIRTY;
+    if (agent.idle + span->length > limit) {
+        size_t head = PAGE - sizeof *span;
+        madvise((char *)span + PAGE, span->length - PAGE, MADV_DONTNEED);
+        memset(span + 1, 0, head);
+        span->class = SPAN_CLEAN;
+    } else {
+        agent.idle += span->length;
+    }
+    span->next = agent.free_spans[class];
+    agent.free_spans[class] = span;
+}

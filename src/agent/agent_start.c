@@ -1,0 +1,181 @@
+/* Start, stop, fork and exit. */
+#include "agent/agent_stack.h"
+#include "agent/agent_work.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define RANGE_SAMPLING ((size_t)64 << 30)
+#define RANGE_EVERY_BYTE ((size_t)1 << 40)
+#define MEMORY_EVERY_BYTE ((uint64_t)64 << 20)
+
+static struct {
+    int (*is_initialized)(void);
+    int (*holds_gil)(void);
+    uint64_t looks, next_look;
+} python;
+
+static bool is_free_threaded(void) {
+    const char *(*words)(void) = (const char *(*)(void))dlsym(RTLD_DEFAULT, "Py_GetVersion");
+    return words && strstr(words(), "free-threading");
+}
+
+static void before_fork(void) {
+    agent_lock();
+    agent_stack_before_fork();
+    for (int i = 0; agent_recording && i < WIRE_REGIONS; i++)
+        agent.used_at_fork[i] = agent.forked ? agent.used_at_fork[i] : agent_recording->regions[i].used;
+}
+
+static void after_fork_parent(void) {
+    agent_stack_after_fork();
+    agent_unlock();
+}
+
+/* The mapping is the parent's until the child has something to say; many a child only calls exec. */
+static void after_fork_child(void) {
+    agent_stack_after_fork();
+    agent.forked = agent_recording != NULL;
+    agent_unlock();
+}
+
+void agent_fork_settle(void) {
+    agent.forked = false;
+    if (agent_recording_adopt()) {
+        /* No recording of its own and not the parent's either: blocks still come back, nothing is counted. */
+        agent.phase = AGENT_FINISHED;
+        return;
+    }
+    agent_recording->flags |= WIRE_FORKED;
+    agent_account_rebuild();
+}
+
+static void describe(struct wire_head *head) {
+    head->flags = (agent.every_byte ? WIRE_EVERY_BYTE : 0) | (agent.native ? WIRE_NATIVE : 0);
+    head->python = agent_python_version();
+    head->interval = head->first_interval = agent.interval;
+    head->range_base = agent.range_base;
+    head->range_size = agent.range_size;
+    head->range_used = agent.range_used;
+    head->span_size = AGENT_SPAN_SIZE;
+}
+
+static int begin(const struct agent_options *options) {
+    static bool watches_fork;
+    const char *path = options->file[0] ? options->file : NULL;
+    uint64_t memory = options->interval == 1 && options->memory < MEMORY_EVERY_BYTE ? MEMORY_EVERY_BYTE : options->memory;
+    struct wire_head *head;
+    int error = agent_recording_open(path, memory, &head);
+    if (error)
+        return error;
+    agent.options = *options;
+    agent.options.memory = memory;
+    agent.interval = options->interval;
+    agent.every_byte = options->interval == 1;
+    agent.native = options->native > 0;
+    agent_recording = head;
+    agent_account_begin();
+    if (!agent.range_size && (error = agent_range_reserve(agent.every_byte ? RANGE_EVERY_BYTE : RANGE_SAMPLING)))
+        return error;
+    describe(head);
+    if (!watches_fork)
+        watches_fork = pthread_atfork(before_fork, after_fork_parent, after_fork_child) == 0;
+    agent.phase = AGENT_SAMPLING;
+    head->state = WIRE_SAMPLING;
+    return 0;
+}
+
+/* A recording that was stopped goes on; the kind of hooks stays what it was. */
+static void resume(const struct agent_options *options) {
+    agent_enter();
+    agent.options.interval = agent.every_byte ? 1 : options->interval;
+    agent.options.budget = options->budget;
+    agent.interval = agent.options.interval;
+    agent.phase = AGENT_SAMPLING;
+    agent_recording->interval = agent.interval;
+    agent_recording->state = WIRE_SAMPLING;
+    agent_leave();
+}
+
+static int start(const struct agent_options *options) {
+    if (is_free_threaded())
+        return ENOTSUP;
+    if (agent_recording)
+        resume(options);
+    else {
+        int error = begin(options);
+        if (error)
+            return error;
+    }
+    int error = agent_hooks_python_set();
+    agent_hooks_malloc_mode(agent.native ? AGENT_MALLOC_WATCH : AGENT_MALLOC_PASS);
+    return error;
+}
+
+int caulk_agent_start(const char *words) {
+    struct agent_options options;
+    int error = agent_options_read(words ? words : "", &options);
+    if (error)
+        return error;
+    return agent_python_find() ? start(&options) : ENOENT;
+}
+
+int caulk_agent_stop(void) {
+    if (!agent_recording || agent.phase != AGENT_SAMPLING)
+        return EINVAL;
+    if (agent_enter()) {
+        agent.phase = AGENT_STOPPED;
+        agent_recording->state = WIRE_STOPPED;
+        agent_leave();
+    }
+    agent_hooks_malloc_mode(AGENT_MALLOC_PASS);
+    agent_hooks_python_end();
+    return 0;
+}
+
+static bool may_set_hooks(void) {
+    if (!python.is_initialized) {
+        python.is_initialized = (int (*)(void))dlsym(RTLD_DEFAULT, "Py_IsInitialized");
+        python.holds_gil = (int (*)(void))dlsym(RTLD_DEFAULT, "PyGILState_Check");
+    }
+    if (!python.is_initialized || !python.holds_gil)
+        return false;
+    return python.is_initialized() ? python.holds_gil() : syscall(SYS_gettid) == getpid();
+}
+
+/* Python's start may put its own allocators in place of the hooks (PYTHONMALLOC, -X dev), or comes by dlopen. */
+void agent_start_look(void) {
+    if (agent.phase == AGENT_WAITING) {
+        if (++python.looks < python.next_look)
+            return;
+        python.next_look = python.looks * 2;
+        if (!agent_python_find() || !may_set_hooks() || start(&agent.options))
+            return;
+    }
+    if (!may_set_hooks())
+        return;
+    agent_hooks_python_set();
+    if (python.is_initialized())
+        agent_hooks_malloc_mode(agent.native ? AGENT_MALLOC_WATCH : AGENT_MALLOC_PASS);
+    else
+        agent_hooks_malloc_mode(AGENT_MALLOC_LOOK);
+}
+
+__attribute__((constructor)) static void start_preloaded(void) {
+    const char *words = getenv("CAULK_AGENT");
+    if (!words || !*words || agent_options_read(words, &agent.options))
+        return;
+    agent.phase = AGENT_WAITING;
+    if (agent_python_find())
+        agent_start_look();
+}
+
+__attribute__((destructor)) static void end(void) {
+    if (agent_recording && !agent.forked)
+        agent_recording->state = WIRE_EXITED;
+}

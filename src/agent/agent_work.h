@@ -1,0 +1,186 @@
+/* Between the agent's own files: its one state, its threads, its lock, its range of addresses.
+ *
+ * Words. A *taken* allocation is one that the agent serves itself, in the *range*, because it was sampled (or
+ * because every one is). A *gap* is the number of bytes to the next sample. A thread is *inside* while it runs
+ * the agent's code: hooks that are reached from there pass through.
+ *
+ * One lock, held for well under a microsecond, and only for taken allocations. A thread that is interrupted
+ * inside (a signal handler that frees) leaves its block on a list for the lock's next holder. */
+#ifndef CAULK_AGENT_AGENT_WORK_H
+#define CAULK_AGENT_AGENT_WORK_H
+
+#include "agent/agent.h"
+
+#define AGENT_LIKELY(condition) __builtin_expect(!!(condition), 1)
+#define AGENT_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+
+enum {
+    AGENT_SMALL_CLASSES = 48,   /* sizes 16 to 512 by 16, then four per doubling */
+    AGENT_LENGTH_CLASSES = 160, /* lengths of free spans, four per doubling */
+    AGENT_ALIGNMENT = 16,
+};
+
+struct agent_span;
+
+/* Who has asked for what at the start. */
+struct agent_options {
+    char file[4096 - 256];
+    uint64_t interval, memory;
+    double budget;
+    int native;
+};
+
+enum agent_phase { AGENT_ABSENT, AGENT_WAITING, AGENT_SAMPLING, AGENT_STOPPED, AGENT_FINISHED };
+
+struct agent {
+    /* Read by every free; written once. */
+    uintptr_t range_base;
+    size_t range_size;
+    uint32_t phase; /* enum agent_phase */
+    uint64_t interval;
+    bool every_byte, native;
+
+    /* Under the lock. */
+    _Alignas(64) uint32_t lock;
+    void *left;          /* blocks that were freed inside, a list through their first words */
+    size_t range_used;   /* bytes that were ever given out */
+    size_t range_open;   /* bytes that can be written */
+    struct agent_span *with_room[AGENT_SMALL_CLASSES];
+    struct agent_span *free_spans[AGENT_LENGTH_CLASSES];
+    size_t idle;         /* bytes of free spans whose pages are kept for the next */
+    size_t overhead;     /* bytes of heads and tables of spans in use */
+    uint64_t live_samples;
+
+    /* The account. */
+    uint64_t moment_step, moment_next;
+    uint32_t used_at_fork[WIRE_REGIONS];
+    uint64_t backed[WIRE_REGIONS]; /* bytes of each region that have memory */
+    bool forked;                   /* a child that has not yet a recording of its own */
+
+    /* The cost, for the budget. */
+    uint64_t cost, cost_since, overhead_refused;
+
+    struct agent_options options;
+};
+
+extern struct agent agent;
+
+/* A thread's own, in static thread storage: dlopen has little of it. */
+struct agent_thread {
+    int64_t countdown; /* bytes to the next sample */
+    uint64_t interval; /* that the gap was drawn with; 0: none was drawn */
+    uint64_t random;
+    uint32_t inside;
+    uint32_t reborn_class; /* see agent_rebirth.c */
+};
+
+extern __thread struct agent_thread agent_thread __attribute__((tls_model("initial-exec")));
+
+static inline bool agent_in_range(const void *block) {
+    return (uintptr_t)block - agent.range_base < agent.range_size;
+}
+
+/* ---- agent_lock.c ------------------------------------------------------------------------------------ */
+
+/* False if this thread is inside already; else it is now, and holds the lock. */
+bool agent_enter(void);
+void agent_leave(void);
+
+/* The lock alone, for fork. */
+void agent_lock(void);
+void agent_unlock(void);
+
+/* ---- agent_range.c, agent_span.c: under the lock ------------------------------------------------------- */
+
+#define AGENT_SPAN_SIZE ((size_t)65536)
+
+/* Reserves the range: `size` bytes, or less if there is no room for so many. 0 or errno. */
+int agent_range_reserve(size_t size);
+
+/* A block of `size` bytes at a multiple of `alignment`, zeroed if asked; NULL if there is no room. Its entry is
+ * empty: the caller fills it in. */
+void *agent_range_allocate(size_t size, size_t alignment, bool zeroed, struct wire_block **entry_out);
+
+/* The entry of a live block. Any address of a range that begins no live block gives NULL. */
+struct wire_block *agent_range_entry(void *block);
+
+/* Bytes that can be used from the block's begin on. */
+size_t agent_range_usable(void *block);
+
+/* Grows or shrinks where the block lies; false if it must move. */
+bool agent_range_resize(void *block, size_t size);
+
+void agent_range_free(void *block);
+
+/* Calls `each` for every live block's entry. */
+void agent_range_walk(void (*each)(const struct wire_block *entry));
+
+/* A run of spans, zeroed or not; opened for writing. */
+struct agent_span *agent_spans_take(size_t length, bool *zeroed_out);
+void agent_spans_release(struct agent_span *span);
+
+/* ---- agent_sample.c ---------------------------------------------------------------------------------- */
+
+/* What a hook calls when the countdown has passed below zero: the block, or NULL if the program's allocator is
+ * to serve this one. */
+void *agent_sample(size_t size, size_t alignment, bool zeroed);
+
+/* A block of the range for certain, NULL if there is no room. */
+void *agent_take(size_t size, size_t alignment, bool zeroed, uint64_t interval);
+
+/* Of a block of the range. */
+void agent_release(void *block);
+size_t agent_size(void *block);
+
+/* Reallocates a block of the range; `outside` is asked for the memory when the new block is no sample. */
+void *agent_retake(void *block, size_t size, void *(*outside)(void *context, size_t size), void *context);
+
+/* A number from 0 to 2^64 - 1 of this thread's own; a gap with the mean `interval`. */
+uint64_t agent_random(void);
+int64_t agent_gap(uint64_t interval);
+
+/* ---- agent_account.c --------------------------------------------------------------------------------- */
+
+/* Begins an empty account in a new recording. */
+void agent_account_begin(void);
+
+/* Makes the live counters anew from the blocks of the range: a fork's child, a second life of Python. */
+void agent_account_rebuild(void);
+
+/* ---- agent_recording.c --------------------------------------------------------------------------------- */
+
+/* A child's own recording in place of its parent's. 0 or errno. */
+int agent_recording_adopt(void);
+
+/* ---- agent_hooks_python.c ------------------------------------------------------------------------------ */
+
+/* Puts the hooks on the domains MEM and OBJ; again if Python has taken them away. 0 or errno. */
+int agent_hooks_python_set(void);
+/* Takes them away where they are still on top and no block of the range lives. */
+void agent_hooks_python_end(void);
+/* Whether Python takes itself down at the moment. */
+bool agent_python_is_ending(void);
+
+/* ---- agent_hooks_malloc.c ------------------------------------------------------------------------------ */
+
+/* What malloc's hooks do. They are in the program's way only if the library was preloaded. */
+enum agent_malloc_mode {
+    AGENT_MALLOC_UNRESOLVED, /* the real functions are not known yet */
+    AGENT_MALLOC_PASS,
+    AGENT_MALLOC_WATCH,      /* count and take */
+    AGENT_MALLOC_LOOK,       /* pass, but look whether Python has come or changed */
+};
+void agent_hooks_malloc_mode(enum agent_malloc_mode mode);
+
+/* ---- agent_options.c, agent_start.c ---------------------------------------------------------------------- */
+
+/* 0, or EINVAL for a word that means nothing. */
+int agent_options_read(const char *words, struct agent_options *out);
+
+/* A preloaded agent that has waited for Python looks again. Cheap. */
+void agent_start_look(void);
+
+/* The child of a fork makes its own recording before it writes. Under the lock. */
+void agent_fork_settle(void);
+
+#endif
