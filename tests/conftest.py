@@ -33,7 +33,7 @@ def dump_graph():
 MISSING = []
 
 
-@pytest.fixture(scope="session", params=pythons.MINORS)
+@pytest.fixture(scope="session", params=pythons.BUILDS)
 def python(request):
     """Each Python of this machine in turn. One that is missing is skipped, and named at the end of the run."""
     found = pythons.find(request.param)

@@ -12,7 +12,7 @@ REQUIREMENTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "require
 
 
 def with_greenlets(python, series=""):
-    minor = ".".join(pythons.version_of(python).split(".")[:2])
+    minor = pythons.minor_of(pythons.version_of(python))
     requirements = REQUIREMENTS.replace(".txt", "-greenlet-%s.txt" % series) if series else REQUIREMENTS
     try:
         return pythons.environment(python, requirements, "greenlets%s-%s" % (series, minor))

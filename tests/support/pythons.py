@@ -9,18 +9,24 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CACHE = os.path.join(ROOT, ".cache")
 MINORS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
+FLAVOURS = ("3.13t", "3.14t", "3.15t")  # a letter behind the version: sys.abiflags of the build
+BUILDS = MINORS + FLAVOURS
 PROGRAM_REQUIREMENTS = os.path.join(ROOT, "tests", "requirements-programs.txt")
 
 
 def version_of(executable):
-    """"3.11.7", or None if `executable` is no working default build of CPython."""
-    code = ("import sys, sysconfig; ok = sys.implementation.name == 'cpython' and not "
-            "sysconfig.get_config_var('Py_GIL_DISABLED'); print(sys.version.split()[0] if ok else '')")
+    """"3.11.7" or "3.13.15t", None if `executable` is no working CPython."""
+    code = "import sys; print(sys.version.split()[0].rstrip('+') + sys.abiflags if sys.implementation.name == 'cpython' else '')"
     try:
         out = subprocess.run([executable, "-c", code], capture_output=True, text=True, timeout=30).stdout
     except (OSError, subprocess.TimeoutExpired):
         return None
     return out.strip() or None
+
+
+def minor_of(version):
+    """"3.11" of "3.11.7", "3.13t" of "3.13.15t"."""
+    return ".".join(version.split(".")[:2]) + version.lstrip("0123456789.").lstrip("abrc0123456789")
 
 
 def candidates(minor):
@@ -29,7 +35,7 @@ def candidates(minor):
         yield os.environ["CAULK_PYTHON_" + minor.replace(".", "_")]
     pyenv = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
     yield from sorted(glob.glob("%s/versions/%s.*/bin/python3" % (pyenv, minor)), reverse=True)
-    yield os.path.join(CACHE, "pythons", minor, "bin", "python3")  # made by tools/fetch-pythons
+    yield os.path.join(CACHE, "pythons", minor, "bin", "python3")  # made by tools/fetch-pythons or tools/build-pythons
     yield "/usr/local/bin/python" + minor
     yield "/usr/bin/python" + minor
     yield "/usr/bin/python3"
@@ -41,7 +47,7 @@ def find(minor):
     for path in candidates(minor):
         if os.path.exists(path):
             version = version_of(path)
-            if version and version.split(".")[:2] == minor.split("."):
+            if version and minor_of(version) == minor:
                 return path
     return None
 
@@ -65,20 +71,29 @@ def environment(executable, requirements, name):
 
 def _make(executable, requirements, folder):
     shutil.rmtree(folder, ignore_errors=True)
+    python = os.path.join(folder, "bin", "python")
+    binary = minor_of(version_of(executable)) in MINORS  # others have few packages made for them
     for command in (
         [executable, "-m", "venv", folder],
-        [os.path.join(folder, "bin", "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-         "--only-binary", ":all:", "-r", requirements],
+        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements]
+        + (["--only-binary", ":all:"] if binary else ["--prefer-binary"]),
     ):
         result = subprocess.run(command, capture_output=True, text=True, timeout=600)
         if result.returncode:
             raise RuntimeError("%s: %s" % (" ".join(command), result.stderr.strip().splitlines()[-1:]))
+        _link_packages(os.path.join(folder, "lib"))
+
+
+def _link_packages(folder):
+    """Debian's site.py looks for the packages of lib/python3.13t in lib/python3.13."""
+    for name in os.listdir(folder):
+        if name.endswith("t") and not os.path.lexists(os.path.join(folder, name[:-1])):
+            os.symlink(name, os.path.join(folder, name[:-1]))
 
 
 def with_programs(executable):
     """The environment of this Python that has Flask, SQLAlchemy and gunicorn."""
-    minor = ".".join(version_of(executable).split(".")[:2])
-    return environment(executable, PROGRAM_REQUIREMENTS, "python-" + minor)
+    return environment(executable, PROGRAM_REQUIREMENTS, "python-" + minor_of(version_of(executable)))
 
 
 if __name__ == "__main__":
