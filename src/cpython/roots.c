@@ -132,16 +132,30 @@ static void visit_interned(struct model *model, struct root_visitor *visitor) {
         model_dict_each(model, model->interned, visit_interned_string, &walk);
 }
 
+struct modules_walk {
+    struct model *model;
+    struct root_visitor *visitor;
+    size_t interpreter; /* 0 the main one, others in the order of their birth */
+};
+
+/* Several interpreters have a __main__ each: those of the main one go by their own names. */
 static bool visit_module(void *context, const struct dict_entry *entry) {
-    struct root_visitor *visitor = context;
-    refer(visitor, entry->value, REFERENCE_KEY, label_object(entry->key));
+    struct modules_walk *walk = context;
+    struct reference_label label = label_object(entry->key);
+    struct span name = walk->interpreter ? model_text(walk->model, entry->key) : (struct span){0};
+    if (name.length)
+        label = label_text(arena_format(&walk->model->arena, "<interpreter %zu> %.*s", walk->interpreter,
+                                        (int)(name.length < 200 ? name.length : 200), name.data));
+    refer(walk->visitor, entry->value, REFERENCE_KEY, label);
     return true;
 }
 
-static void visit_modules(struct model *model, remote_address interpreter, struct root_visitor *visitor) {
+/* The newest interpreter is the first of the chain. */
+static void visit_modules(struct model *model, size_t place, struct root_visitor *visitor) {
+    remote_address table = model->process.interpreters[place] + model->layout->interpreter_modules;
+    struct modules_walk walk = {model, visitor, model->process.interpreter_count - 1 - place};
     open_holder(visitor, HOLDER_NONE, HOLDER_MODULES, SPAN("sys.modules"));
-    model_dict_each(model, model_word(model, interpreter + model->layout->interpreter_modules), visit_module,
-                    visitor);
+    model_dict_each(model, model_word(model, table), visit_module, &walk);
 }
 
 /* --- threads --- */
@@ -282,7 +296,7 @@ static void visit_threads(struct model *model, remote_address interpreter, struc
 void roots_visit(struct model *model, struct root_visitor *visitor) {
     for (size_t i = 0; i < model->process.interpreter_count; i++) {
         remote_address interpreter = model->process.interpreters[i];
-        visit_modules(model, interpreter, visitor);
+        visit_modules(model, i, visitor);
         visit_threads(model, interpreter, visitor);
         visit_atexit(model, interpreter, visitor);
         visit_type_cache(model, interpreter, visitor);

@@ -204,16 +204,39 @@ for number, other in enumerate(OTHERS):
 """
 
 
-@pytest.mark.parametrize("module, run", [("_xxsubinterpreters", "run_string"), ("_interpreters", "exec")])
+@pytest.mark.parametrize("module, run", [("_xxsubinterpreters", "module.run_string(other, "), ("_interpreters", "module.exec(other, "),
+                                         ("concurrent.interpreters", "other.exec(")])
 def test_several_interpreters(caulk, target, python, tmp_path, module, run):
+    """From 3.12 on each has a lock and a heap of its own."""
     if not has(python, module):
         pytest.skip("this version has no " + module)
-    extra = INTERPRETERS.replace("MODULE", module).replace("RUN", run)
+    extra = INTERPRETERS.replace("MODULE", module).replace("module.RUN(other, ", run)
     process = target([python, "-c", deploy.program(extra)])
     path = tmp_path / "interpreters.caulk"
     deploy.call(caulk, "snapshot", process.pid, "-o", path)
     assert deploy.count_of(caulk, path, "Session") == deploy.KEPT
     assert deploy.count_of(caulk, path, "Visitor") == 600
+    paths = [found["path"] for found in json.loads(
+        deploy.call(caulk, "why", path, "__main__.Visitor", "--limit", "1000", "--json", "-").stdout)["paths"]]
+    for number in (1, 2, 3):
+        assert len([one for one in paths if one.startswith("<interpreter %d> __main__.GUESTS[" % number)]) == 100 * number
     found = deploy.call(caulk, "doctor", process.pid).stdout
     assert "interpreters    4" in found
     deploy.check_goes_on(process)
+
+
+LEAK_IN_AN_INTERPRETER = """
+import threading, MODULE as module
+other = module.create()
+text = "import time\\nclass Visitor: pass\\nGUESTS = []\\nwhile True:\\n    GUESTS.extend(Visitor() for _ in range(40))\\n    time.sleep(0.005)"
+threading.Thread(target=lambda: module.RUN(other, text), daemon=True).start()
+"""
+
+
+def test_a_leak_in_an_interpreter_that_is_not_the_main_one(caulk, target, newest_python):
+    module, run = ("_interpreters", "exec") if has(newest_python, "_interpreters") else ("_xxsubinterpreters", "run_string")
+    extra = LEAK_IN_AN_INTERPRETER.replace("MODULE", module).replace("RUN", run)
+    process = target([newest_python, "-c", deploy.program(extra)])
+    verdict = json.loads(deploy.call(caulk, "leaks", process.pid, "--seconds", "8", "--json", "-", status=1).stdout)
+    assert [finding["holder"]["path"] for finding in verdict["findings"]] == ["<interpreter 1> __main__.GUESTS"]
+    assert verdict["findings"][0]["kind"] == "growing-container"
