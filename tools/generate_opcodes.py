@@ -31,11 +31,13 @@ CLASSES = {
     "LOAD_DEREF": "LOAD_FREE", "STORE_DEREF": "STORE_FREE",
     "LOAD_ATTR": "LOAD_ATTRIBUTE", "LOAD_METHOD": "LOAD_METHOD", "STORE_ATTR": "STORE_ATTRIBUTE",
     "BINARY_SUBSCR": "SUBSCRIPT", "STORE_SUBSCR": "STORE_SUBSCRIPT", "STORE_SLICE": "STORE_SLICE",
-    "BINARY_OP": "BINARY", "PUSH_NULL": "PUSH_NULL", "DUP_TOP": "DUPLICATE", "COPY": "COPY", "SWAP": "SWAP",
+    "BINARY_OP": "BINARY", "PUSH_NULL": "PUSH_NULL", "DUP_TOP": "DUPLICATE", "DUP_TOP_TWO": "DUPLICATE_TWO", "COPY": "COPY", "SWAP": "SWAP",
     "CALL_FUNCTION": "CALL_FUNCTION", "CALL_METHOD": "CALL_METHOD", "CALL_FUNCTION_KW": "CALL_FUNCTION_KW",
     "CALL": "CALL", "CALL_KW": "CALL_KW", "PRECALL": "NOTHING", "KW_NAMES": "NOTHING", "CACHE": "NOTHING",
     "NOP": "NOTHING", "RESUME": "NOTHING",
-    "ROT_TWO": "ROTATE", "ROT_THREE": "ROTATE", "ROT_FOUR": "ROTATE",
+    "ROT_TWO": "ROTATE_TWO", "ROT_THREE": "ROTATE_THREE", "ROT_FOUR": "ROTATE_FOUR",
+    "POP_TOP": "POP", "STORE_NAME": "POP", "STORE_GLOBAL": "POP", "END_FOR": "POP", "POP_ITER": "POP",
+    "RETURN_VALUE": "JUMP", "JUMP_FORWARD": "JUMP", "JUMP_ABSOLUTE": "JUMP",
 }
 
 PROBE = """
@@ -97,6 +99,8 @@ def make_row(python):
         cls = CLASSES.get(name) or CLASSES.get(plain) or "OTHER"
         if plain.startswith("INPLACE_"):
             cls = "INPLACE"
+        if plain.startswith("POP_JUMP"):
+            cls = "POP"
         cells.append("[%d] = {OPCODE_%s, %d, %d, %d}," % (number, cls, caches, small(effect), small(slope)))
     line = "       "
     for cell in cells:

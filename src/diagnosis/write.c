@@ -4,6 +4,7 @@
 #include "diagnosis/allocated.h"
 #include "diagnosis/amount.h"
 #include "diagnosis/holder.h"
+#include "diagnosis/written.h"
 
 #include <math.h>
 
@@ -131,4 +132,5 @@ void finding_write(const struct suspect *suspect, uint32_t rank, struct arena *a
     write_numbers(&suspect->candidate, out);
     write_evidence(suspect, arena, out);
     allocated_fill(&suspect->candidate, arena, out);
+    written_fill(&suspect->candidate, arena, out);
 }

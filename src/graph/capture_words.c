@@ -3,6 +3,7 @@
 #include "graph/captured.h"
 
 #include "base/source.h"
+#include "cpython/bytecode.h"
 
 #include <string.h>
 
@@ -295,8 +296,29 @@ static void node_facts(void *context, node_id node, struct node_facts *facts, st
     }
 }
 
+static size_t code_writes(void *context, node_id node, struct span wanted, struct code_write **out, struct arena *arena) {
+    struct captured *captured = context;
+    uint32_t type = model_type_of_node(captured, node);
+    struct bytecode_write *found;
+    if (type == MODEL_NOT_A_TYPE || model_type(captured->model, type)->walker != WALK_CODE)
+        return 0;
+    size_t count = bytecode_writes(captured->model, captured->heap.graph.addresses[node], wanted, arena, &found);
+    *out = arena_new(arena, struct code_write, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        (*out)[i] = (struct code_write){found[i].line, (enum code_how)found[i].how, (enum code_root)found[i].root,
+                                        found[i].part_count, {{0}}, found[i].method};
+        memcpy((*out)[i].parts, found[i].parts, sizeof found[i].parts);
+    }
+    return count;
+}
+
+_Static_assert((int)CODE_INPLACE == (int)BYTECODE_INPLACE && (int)CODE_FREE == (int)BYTECODE_FREE &&
+                   (int)CODE_PARTS_MOST == (int)BYTECODE_PARTS_MOST,
+               "the graph and the bytecode speak of the same things");
+
 void captured_describe(struct captured *captured) {
-    captured->heap.graph.describe = (struct graph_describe){captured, edge_names, node_name, node_facts};
+    captured->heap.graph.describe = (struct graph_describe){captured, edge_names, node_name, node_facts,
+                                                            code_writes};
     fill_types(captured);
     flag_origins(captured);
 }

@@ -105,6 +105,30 @@ struct node_facts {
     uint32_t refcount;
 };
 
+/* What code does to an object that it reaches by names, as far as its bytecode tells. */
+enum code_how {
+    CODE_ITEM,      /* x[...] = value */
+    CODE_METHOD,    /* x.method(...) */
+    CODE_ARGUMENT,  /* method(..., x, ...) */
+    CODE_CALL,      /* x(...) */
+    CODE_ATTRIBUTE, /* x.method = value */
+    CODE_INPLACE,   /* x += value */
+};
+
+enum code_root { CODE_GLOBAL, CODE_LOCAL, CODE_FREE };
+
+enum { CODE_PARTS_MOST = 8 };
+
+/* "self.carts[...].lines" has the parts "self", "carts", "", "lines": the empty one is any item. */
+struct code_write {
+    int32_t line;
+    enum code_how how;
+    enum code_root root; /* of the first part */
+    uint32_t part_count;
+    struct span parts[CODE_PARTS_MOST];
+    struct span method;
+};
+
 /* Words for a graph, made on demand from wherever it came from. */
 struct graph_describe {
     void *context;
@@ -114,6 +138,9 @@ struct graph_describe {
      * "shop.views.checkout", thread "worker-3", activation "checkout", table "atexit callbacks". */
     struct span (*node_name)(void *context, node_id node, struct arena *arena);
     void (*node_facts)(void *context, node_id node, struct node_facts *facts, struct arena *arena);
+    /* What the code object `node` does to expressions that have the name `wanted` among their parts; with an empty
+     * name to local and captured variables. Returns how many; NULL in a graph that came from a file. */
+    size_t (*code_writes)(void *context, node_id node, struct span wanted, struct code_write **out, struct arena *arena);
 };
 
 struct graph {

@@ -50,5 +50,5 @@ static void describe_facts(void *context, node_id node, struct node_facts *facts
 }
 
 struct graph_describe file_words_describe(struct file_words *words) {
-    return (struct graph_describe){words, describe_edges, describe_node, describe_facts};
+    return (struct graph_describe){words, describe_edges, describe_node, describe_facts, NULL};
 }
