@@ -1,6 +1,7 @@
 /* Opens a model and learns types as they are met. */
 #include "cpython/model.h"
 
+#include "cpython/type_words.h"
 #include "memory/elf_file.h"
 
 #include <stdlib.h>
@@ -67,74 +68,7 @@ static enum walker find_walker(const char *name, bool python_class) {
     return WALK_WORDS;
 }
 
-/* Modules/_ctypes, Objects/structseq.c and others put members here; Include/structmember.h: PyMemberDef. */
-enum {
-    MEMBER_NAME = 0,
-    MEMBER_TYPE = 8,
-    MEMBER_OFFSET = 16,
-    MEMBER_SIZE = 40,
-    MEMBER_OBJECT = 6,
-    MEMBER_OBJECT_EX = 16
-};
-enum { MEMBERS_MAX = 1024, TYPE_DEPTH_MAX = 200 };
-
-static void add_named_word(struct vector *words, const void *member, bool slots, uint32_t basic_size) {
-    uint32_t type = half_at(member, MEMBER_TYPE);
-    uint64_t offset = word_at(member, MEMBER_OFFSET);
-    if ((type != MEMBER_OBJECT && type != MEMBER_OBJECT_EX) || offset % 8 || offset + 8 > basic_size)
-        return;
-    struct named_word *word = vector_push(words, struct named_word);
-    *word = (struct named_word){(uint32_t)offset, slots, word_at(member, MEMBER_NAME), NULL};
-}
-
-/* Object members of this type alone; a heap type's lie behind the type object (PyHeapType_GET_MEMBERS), but
- * tp_members points to them. */
-static void collect_members(const struct model *model, const void *type, const struct type_model *made,
-                            struct vector *words) {
-    remote_address members = word_at(type, model->layout->type_members);
-    for (int i = 0; members && i < MEMBERS_MAX; i++) {
-        const void *member = image_view(model->image, members + (uint64_t)i * MEMBER_SIZE, MEMBER_SIZE);
-        if (!member || !word_at(member, MEMBER_NAME))
-            return;
-        add_named_word(words, member, made->is_python_class, made->basic_size);
-    }
-}
-
-/* Fields of exceptions are reached through getters, so that no member names them
- * (Include/cpython/pyerrors.h). */
-static void name_exception_fields(const struct layout *layout, struct vector *words) {
-    const struct named_word fields[] = {{layout->exception_args, false, 0, "args"},
-                                        {layout->exception_notes, false, 0, "__notes__"},
-                                        {layout->exception_traceback, false, 0, "__traceback__"},
-                                        {layout->exception_context, false, 0, "__context__"},
-                                        {layout->exception_cause, false, 0, "__cause__"}};
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-        *vector_push(words, struct named_word) = fields[i];
-}
-
-static int compare_words(const void *a, const void *b) {
-    uint32_t first = ((const struct named_word *)a)->offset, second = ((const struct named_word *)b)->offset;
-    return (first > second) - (first < second);
-}
-
-static void inherit_words(struct model *model, const void *type, struct type_model *made) {
-    struct vector words = {0};
-    if (made->base != MAP_ABSENT) {
-        const struct type_model *base = model_type(model, made->base);
-        for (uint32_t i = 0; i < base->word_count; i++)
-            *vector_push(&words, struct named_word) = base->words[i];
-    }
-    collect_members(model, type, made, &words);
-    if (!made->heap_type && strcmp(made->name, "BaseException") == 0)
-        name_exception_fields(model->layout, &words);
-    if (words.count) {
-        qsort(words.items, words.count, sizeof(struct named_word), compare_words);
-        made->words = arena_new(&model->arena, struct named_word, words.count);
-        memcpy(made->words, words.items, words.count * sizeof(struct named_word));
-        made->word_count = (uint32_t)words.count;
-    }
-    vector_deinit(&words);
-}
+enum { TYPE_DEPTH_MAX = 200 };
 
 /* A class made by a class statement gets its dealloc from typeobject.c, as every other such class; C types
  * have their own or inherit a C one, and only C types have a dot in tp_name. `subtype_dealloc` itself is
@@ -316,7 +250,7 @@ static uint32_t add_type(struct model *model, remote_address address, uint32_t b
     describe_instances(model, type, &made);
     choose_walker(model, &made);
     distrust_short_type(model, &made);
-    inherit_words(model, type, &made);
+    type_words_learn(model, type, &made);
     uint32_t index = (uint32_t)model->types.count;
     *vector_push(&model->types, struct type_model) = made;
     map_set(&model->type_index, address, index);

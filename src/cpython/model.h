@@ -57,9 +57,12 @@ enum walker {
 struct named_word {
     uint32_t offset;
     bool slots;          /* of __slots__: an attribute; else a field of a C structure */
+    bool borrowed;       /* the instance does not own what it points to */
     remote_address name; /* NUL-terminated, in the target; or */
     const char *text;    /* ours, for fields that no member names */
 };
+
+struct walk;
 
 struct type_model {
     remote_address address;
@@ -75,6 +78,10 @@ struct type_model {
     remote_address cached_keys;
     struct named_word *words;
     uint32_t word_count;
+    bool words_are_all;     /* words without a name are no references */
+    uint32_t sequence_size; /* bytes of a structure sequence with the items that its length does not count; else 0 */
+    void (*beside)(const struct walk *walk); /* what the C code keeps beside the instance; NULL nothing known */
+    uint32_t beside_size;                    /* tp_basicsize of the type that it was made for */
     const struct described_type *described; /* of it or of the base that has one; NULL none */
     uint32_t base;    /* index of the base's model, or MAP_ABSENT */
     const char *name; /* tp_name as C has it: "collections.deque", "Session" */

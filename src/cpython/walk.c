@@ -63,7 +63,7 @@ static void walk_builtin_part(const struct walk *walk) {
     }
 }
 
-static struct reference_label name_of_word(const struct type_model *type, uint32_t offset, bool *slots) {
+static const struct named_word *find_word(const struct type_model *type, uint32_t offset) {
     uint32_t low = 0, high = type->word_count;
     while (low < high) {
         uint32_t middle = (low + high) / 2;
@@ -72,24 +72,52 @@ static struct reference_label name_of_word(const struct type_model *type, uint32
         else
             high = middle;
     }
-    *slots = low < type->word_count && type->words[low].offset == offset && type->words[low].slots;
-    if (low == type->word_count || type->words[low].offset != offset)
-        return label_none();
-    if (type->words[low].text)
-        return label_text(type->words[low].text);
-    return (struct reference_label){LABEL_REMOTE_TEXT, type->words[low].name};
+    return low < type->word_count && type->words[low].offset == offset ? &type->words[low] : NULL;
 }
 
+static void visit_word(const struct walk *walk, remote_address target, const struct named_word *word) {
+    struct reference_label label = !word          ? label_none()
+                                   : word->text   ? label_text(word->text)
+                                                  : (struct reference_label){LABEL_REMOTE_TEXT, word->name};
+    if (!word || !word->borrowed)
+        visit(walk->visitor, target, word && word->slots ? REFERENCE_ATTRIBUTE : REFERENCE_SLOT, label);
+}
+
+static void walk_named_words(const struct walk *walk, uint32_t begin, uint32_t end) {
+    for (uint32_t i = 0; i < walk->type->word_count; i++) {
+        const struct named_word *word = &walk->type->words[i];
+        if (word->offset >= begin && word->offset < end)
+            visit_word(walk, word_at(walk->bytes, word->offset), word);
+    }
+}
+
+/* A pointer to the object itself is never counted: C code would wait for ever for the last reference. */
 void walk_words(const struct walk *walk, uint32_t begin, uint32_t end) {
+    if (walk->type->words_are_all) {
+        walk_named_words(walk, begin, end);
+        return;
+    }
     for (uint32_t offset = begin; offset + 8 <= end; offset += 8) {
         remote_address target = word_at(walk->bytes, offset);
-        if (!target || target % 8 || offset == walk->type->weaklist_offset ||
-            (int32_t)offset == walk->type->dict_offset)
-            continue;
-        bool slots;
-        struct reference_label label = name_of_word(walk->type, offset, &slots);
-        visit(walk->visitor, target, slots ? REFERENCE_ATTRIBUTE : REFERENCE_SLOT, label);
+        if (target && target % 8 == 0 && target != walk->object && offset != walk->type->weaklist_offset &&
+            (int32_t)offset != walk->type->dict_offset)
+            visit_word(walk, target, find_word(walk->type, offset));
     }
+}
+
+/* Objects/structseq.c: a tuple of C, with more items behind those that its length counts. */
+static void walk_structure_sequence(const struct walk *walk) {
+    uint32_t behind = walk->layout->tuple_items + (uint32_t)word_at(walk->bytes, walk->layout->object_size) * 8;
+    for (uint32_t offset = behind; offset + 8 <= walk->type->sequence_size; offset += 8)
+        visit_word(walk, model_word(walk->model, walk->object + offset), find_word(walk->type, offset));
+}
+
+static void walk_items(const struct walk *walk) {
+    uint64_t count = word_at(walk->bytes, walk->layout->object_size);
+    const void *items =
+        count < 1 << 28 ? image_view(walk->model->image, walk->object + walk->type->basic_size, count * 8) : NULL;
+    for (uint64_t i = 0; items && i < count; i++)
+        visit(walk->visitor, word_at(items, i * 8), REFERENCE_INDEX, label_index(i));
 }
 
 /* Objects/object.c: _PyObject_ComputedDictPointer; a negative offset counts from the end of the items. */
@@ -147,18 +175,16 @@ static void walk_managed_dict(const struct walk *walk) {
 
 void walk_instance(const struct walk *walk) {
     const struct type_model *type = walk->type;
-    if (type->basic_size > type->walked_size)
+    if (type->sequence_size)
+        walk_structure_sequence(walk);
+    else if (type->basic_size > type->walked_size)
         walk_words(walk, type->walked_size, type->basic_size);
+    if (type->beside)
+        type->beside(walk);
     if (type->described && type->described->references)
         walk_described(walk);
-    if (type->walker == WALK_OBJECT && type->item_size == 8 && !type->is_metatype) {
-        uint64_t count = word_at(walk->bytes, walk->layout->object_size);
-        const void *items = count < 1 << 28
-                                ? image_view(walk->model->image, walk->object + type->basic_size, count * 8)
-                                : NULL;
-        for (uint64_t i = 0; items && i < count; i++)
-            visit(walk->visitor, word_at(items, i * 8), REFERENCE_INDEX, label_index(i));
-    }
+    if (type->walker == WALK_OBJECT && type->item_size == 8 && !type->is_metatype && !type->words_are_all)
+        walk_items(walk);
     if (type->inline_values)
         walk_inline_values(walk);
     if (type->managed_dict)

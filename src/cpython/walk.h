@@ -53,6 +53,10 @@ void walk_instance(const struct walk *walk);
 void walk_described(const struct walk *walk);
 uint64_t described_size(const struct walk *walk);
 
+/* The walker of what instances of a type of the standard library keep in C memory beside themselves, or NULL. */
+typedef void (*walk_function_of_type)(const struct walk *walk);
+walk_function_of_type walk_beside_find(const char *name, uint32_t basic_size);
+
 /* All words from `begin` to `end` that look like objects, with the names that the type knows. */
 void walk_words(const struct walk *walk, uint32_t begin, uint32_t end);
 

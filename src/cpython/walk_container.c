@@ -190,8 +190,6 @@ void walk_ordered_dict(const struct walk *walk) {
               label_none());
         node = model_word(walk->model, node + ODICT_NODE_NEXT);
     }
-    visit(walk->visitor, word_at(walk->bytes, behind + ODICT_INSTANCE_DICT), REFERENCE_NAMESPACE,
-          label_text("__dict__"));
 }
 
 /* A bounded cache's ring holds its links once more than the dict (lru_cache_tp_traverse). */
