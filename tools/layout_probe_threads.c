@@ -4,6 +4,7 @@
 #ifdef Py_GIL_DISABLED
 #include "internal/mimalloc/mimalloc.h"
 #include "internal/mimalloc/mimalloc/types.h"
+#include "internal/pycore_object.h"
 #include "internal/pycore_tstate.h"
 
 static void print_head(void) {
@@ -14,6 +15,11 @@ static void print_head(void) {
     ROW(object_unreachable_bit, _PyGC_BITS_UNREACHABLE);
     ROW(object_frozen_bit, _PyGC_BITS_FROZEN);
     ROW(object_deferred_bit, _PyGC_BITS_DEFERRED);
+#ifdef _Py_REF_DEFERRED
+    ROW(object_deferred_local, 0); /* the shared count is raised instead */
+#else
+    ROW(object_deferred_local, 1);
+#endif
     ROW(collector_head_size, 0);
 }
 
@@ -99,6 +105,7 @@ static void print_head(void) {
     ROW(object_unreachable_bit, 0);
     ROW(object_frozen_bit, 0);
     ROW(object_deferred_bit, 0);
+    ROW(object_deferred_local, 0);
     ROW(collector_head_size, sizeof(PyGC_Head));
 }
 

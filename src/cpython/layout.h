@@ -15,7 +15,7 @@
 #define LAYOUT_FIELDS(X)                                                                                     \
     X(build) X(object_head) X(object_type) X(object_size) X(object_refcount_local) X(object_refcount_shared) \
     X(object_gc_bits) X(object_tracked_bit) X(object_unreachable_bit) X(object_frozen_bit)                   \
-    X(object_deferred_bit) X(collector_head_size)                                                            \
+    X(object_deferred_bit) X(object_deferred_local) X(collector_head_size)                                                            \
     X(interpreter_abandoned) X(interpreter_abandoned_visited) X(thread_heaps) X(thread_heap_state)           \
     X(thread_heaps_initialized) X(thread_private) X(thread_private_size) X(heap_size) X(heap_state)          \
     X(heap_pages) X(heap_page_queues) X(heap_page_queue_size) X(heap_tag) X(page_size) X(page_next)          \

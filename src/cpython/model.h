@@ -179,24 +179,14 @@ static inline uint32_t model_half(const struct model *model, remote_address addr
 
 /* --- counts of references --- */
 
-/* Include/object.h: the owning thread counts by itself, all others together above two flags. The count of an
- * object that the collector alone may free begins at a quarter of what fits. */
-static inline uint32_t model_biased_refcount(const struct layout *layout, const void *head) {
-    uint32_t local = half_at(head, layout->object_refcount_local);
-    if (local == UINT32_MAX)
-        return UINT32_MAX;
-    int64_t deferred = INT64_MAX / 8, shared = (int64_t)word_at(head, layout->object_refcount_shared) >> 2;
-    if (shared > deferred / 2)
-        shared -= deferred;
-    int64_t count = local + shared;
-    return count <= 0 || count > INT32_MAX ? 0 : (uint32_t)count;
-}
+/* The count in the head of an object of a free-threaded build (refcount.c). */
+uint32_t refcount_biased(const struct layout *layout, const void *head);
 
 /* The count in the head of an object; 0 if no living object has such a head. Where a count has 32 bits only,
  * an object's flags are the topmost bits. */
 static inline uint32_t model_refcount(const struct layout *layout, const void *head) {
     if (layout->object_refcount_local != LAYOUT_NONE)
-        return model_biased_refcount(layout, head);
+        return refcount_biased(layout, head);
     uint64_t word = word_at(head, 0);
     if (layout->object_refcount_size == sizeof(uint32_t))
         return word >> 32 & 0xffff ? 0 : (uint32_t)word;

@@ -1,4 +1,5 @@
 /* Code that can run and code that runs: functions, code, frames, generators, tracebacks. */
+#include "cpython/refcount.h"
 #include "cpython/walk.h"
 
 void walk_function(const struct walk *walk) {
@@ -87,7 +88,7 @@ static uint64_t used_words(const struct layout *layout, const unsigned char *byt
 }
 
 /* What a word of a frame owns. Tag bits (Include/internal/pycore_stackref.h) tell integers and references
- * that somebody else counts; those to immortal objects are nobody's. */
+ * that somebody else counts; those to immortal objects and to ones of deferred counts are nobody's. */
 static remote_address owned_by_frame(const struct model *model, remote_address word) {
     uint32_t tags = model->layout->frame_reference_tags;
     if (!(word & tags))
@@ -95,7 +96,7 @@ static remote_address owned_by_frame(const struct model *model, remote_address w
     if ((word & tags) == tags)
         return 0;
     remote_address target = word & ~(uint64_t)tags;
-    return target && model_is_immortal(model, target) ? target : 0;
+    return target && (model_is_immortal(model, target) || refcount_is_deferred(model, target)) ? target : 0;
 }
 
 static void walk_locals(struct model *model, remote_address frame, const unsigned char *bytes, bool running,

@@ -1,6 +1,7 @@
 /* Fills a graph from an image: address-ordered waves from the collector's lists and the roots. */
 #include "graph/capture.h"
 
+#include "cpython/refcount.h"
 #include "graph/captured.h"
 
 #include <string.h>
@@ -130,6 +131,7 @@ static void capture_object(struct capture *capture, uint32_t granule, remote_add
     *object = (struct captured_object){.granule = granule, .type = type};
     capture->words += model_type(capture->model, type)->basic_size / 8;
     object->refcount = model_refcount_at(capture->model, address);
+    object->refcount += (uint32_t)refcount_of_threads(capture->model, address, model_type(capture->model, type)->walker);
     object->size = model_size(capture->model, address, type);
     model_walk(capture->model, address, type, &capture->visitor.references);
 }
