@@ -7,7 +7,7 @@
  * been raised by. */
 static int64_t deferred_surplus(const struct layout *layout, int64_t local, int64_t shared) {
     if (layout->object_deferred_local)
-        return local > 0 ? layout->object_deferred_local : 0;
+        return local + shared > 1 ? layout->object_deferred_local : 0;
     int64_t surplus = INT64_MAX / 8; /* Include/internal/pycore_object.h: _Py_REF_DEFERRED */
     return shared > surplus / 2 ? surplus : 0;
 }
