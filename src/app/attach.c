@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const double patience_seconds = 10;
-
 enum { FREE_THREADED = 1 }; /* in the build of a layout row */
 
 const struct memory_segment *attach_first_segment(const struct memory *memory, const struct memory_segment *segment) {
@@ -66,7 +64,7 @@ static struct error *call_by_some_way(struct attachment *attachment, struct atta
         return NULL;
     if (attachment->pending.layout->runtime_debugger != LAYOUT_NONE)
         snprintf(report->remark, sizeof report->remark, "not by sys.remote_exec: %.200s", out->message);
-    attachment->deadline = stop_clock() + patience_seconds;
+    attachment->deadline = stop_clock() + attachment->patience;
     report->way = ATTACH_BY_PENDING_CALL;
     return attach_by_door(attachment, out);
 }
@@ -112,16 +110,22 @@ static struct error *stop(struct attachment *attachment) {
     return call_undisturbed(attachment);
 }
 
-struct error *attach_start(int pid, const char *options, struct attach_report *out) {
-    struct attachment attachment = {.pid = pid, .options = options, .function = "caulk_agent_start", .report = out};
+struct error *attach_start_within(int pid, const char *options, double seconds, struct attach_report *out) {
+    struct attachment attachment = {
+        .pid = pid, .options = options, .function = "caulk_agent_start", .patience = seconds, .report = out};
     *out = (struct attach_report){0};
     struct error *error = start(&attachment);
     forget(&attachment);
     return error;
 }
 
+struct error *attach_start(int pid, const char *options, struct attach_report *out) {
+    return attach_start_within(pid, options, ATTACH_PATIENCE, out);
+}
+
 struct error *attach_stop(int pid, struct attach_report *out) {
-    struct attachment attachment = {.pid = pid, .options = "", .function = "caulk_agent_stop", .report = out};
+    struct attachment attachment = {
+        .pid = pid, .options = "", .function = "caulk_agent_stop", .patience = ATTACH_PATIENCE, .report = out};
     *out = (struct attach_report){0};
     struct error *error = stop(&attachment);
     forget(&attachment);

@@ -11,6 +11,8 @@
 
 #include <stdbool.h>
 
+enum { ATTACH_PATIENCE = 10 };
+
 enum attach_way {
     ATTACH_BY_PENDING_CALL,
     ATTACH_BY_REMOTE_DEBUGGER, /* PEP 768 */
@@ -28,6 +30,9 @@ struct attach_report {
  * file=PATH"); paths are the target's. "" is the default: the recording is then a memfd that /proc/PID/maps
  * shows by WIRE_NAME. */
 struct error *attach_start(int pid, const char *options, struct attach_report *out);
+
+/* The same with so many seconds, not ATTACH_PATIENCE, to wait for a place between bytecodes. */
+struct error *attach_start_within(int pid, const char *options, double seconds, struct attach_report *out);
 
 /* Sampling stops; what lives of the samples stays known. An error if there is no sampler in the process. */
 struct error *attach_stop(int pid, struct attach_report *out);

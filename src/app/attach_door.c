@@ -35,6 +35,7 @@ struct work {
     struct door door;
     struct pending_call calls[2];
     remote_address code, data;
+    remote_address lock;  /* PyThread_acquire_lock_timed */
     int descriptor;       /* of the library in the target; -1 none */
     const char *obstacle; /* why this stop did nothing, and another may */
     char failure[160];    /* why no stop will */
@@ -267,6 +268,16 @@ static void withdraw(struct visit *visit, void *context) {
         clean(visit, work);
 }
 
+/* A main thread that waits for a lock of Python's makes pending calls when its wait is interrupted (acquire_timed in
+ * Modules/_threadmodule.c), and waits on. */
+static void wake(struct visit *visit, void *context) {
+    struct work *work = context;
+    enum { LOCK_CODE_BYTES = 1024 };
+    struct inject_caller caller = {work->lock, work->lock + LOCK_CODE_BYTES};
+    if (work->lock)
+        inject_end_wait(visit->pid, work->attachment->memory, caller);
+}
+
 static struct error *visit(struct work *work, visit_action action) {
     double deadline = stop_clock() + 10;
     return visit_process(work->attachment->pid, &work->injector, deadline, action, work,
@@ -283,6 +294,7 @@ static bool wait_for_door(struct work *work) {
     struct attachment *attachment = work->attachment;
     double begin = stop_clock();
     bool asks = attachment->pending.layout->interpreter_breaker != UINT32_MAX;
+    int wakes = attachment->pending.layout->main_thread_only ? 2 : 0;
     for (long tries = 0; stop_clock() < attachment->deadline; tries++) {
         uint32_t state;
         if (!memory_read(attachment->memory, work->data, sizeof state, &state))
@@ -293,6 +305,10 @@ static bool wait_for_door(struct work *work) {
         }
         if (asks && state == DOOR_WAITS && tries % 32 == 31)
             pending_signal(&attachment->pending, attachment->pending.layout->breaker_bit);
+        if (state == DOOR_WAITS && wakes && tries > 20 && tries % 32 == 0) {
+            wakes--;
+            error_discard(visit(work, wake));
+        }
         rest(tries < 20 ? 1 : 5);
     }
     return false;
@@ -344,6 +360,7 @@ static const char *fill_words(struct work *work) {
     door->entry = attachment->entry;
     door->save_thread = python ? elf_loaded_symbol(memory, python, "PyEval_SaveThread") : 0;
     door->restore_thread = python ? elf_loaded_symbol(memory, python, "PyEval_RestoreThread") : 0;
+    work->lock = python ? elf_loaded_symbol(memory, python, "PyThread_acquire_lock_timed") : 0;
     work->calls[1].function = python ? elf_loaded_symbol(memory, python, "PyErr_Occurred") : 0;
     door->open = symbol_of_libc(memory, "dlopen");
     door->find = symbol_of_libc(memory, "dlsym");

@@ -18,6 +18,7 @@ struct attachment {
     const char *function;  /* by its name in the library */
     const char *options;   /* its argument */
     remote_address entry;  /* of the function, once the library is in the process; else 0 */
+    double patience;       /* seconds to wait for a place between bytecodes */
     double deadline;       /* of stop_clock */
     struct attach_report *report;
 };

@@ -11,6 +11,7 @@ static const struct option_rule attach_options[] = {
     {"interval", 0, OPTION_WHOLE, COMMAND_OPTION(interval), "BYTES", "bytes between samples, on average (524288)", 1, 1e12},
     {"every-byte", 0, OPTION_FLAG, COMMAND_OPTION(every_byte), NULL, "sample every allocation", 0, 0},
     {"output", 'o', OPTION_TEXT, COMMAND_OPTION(output), "FILE", "the recording, a path that the process can write", 0, 0},
+    {"seconds", 's', OPTION_REAL, COMMAND_OPTION(seconds), "S", "how long to wait for a place between bytecodes (10)", 1, 86400},
     {"json", 0, OPTION_TEXT, COMMAND_OPTION(json), "FILE", "write JSON; - for standard output", 0, 0},
     {0},
 };
@@ -74,7 +75,7 @@ static struct error *run_attach(const struct choices *choices, int *status_out) 
     TRY(find_process(choices, "attach", &pid));
     snprintf(options, sizeof options, "interval=%.0f%s%s", choices->every_byte ? 1.0 : choices->interval,
              choices->output ? " file=" : "", choices->output ? choices->output : "");
-    TRY(attach_start(pid, options, &report));
+    TRY(attach_start_within(pid, options, choices->seconds, &report));
     return print(pid, true, &report, choices->json);
 }
 
@@ -99,7 +100,7 @@ const struct command command_attach = {
     .examples = "  caulk attach 4121\n"
                 "  caulk attach 4121 --interval 65536 && caulk leaks 4121 --seconds 60; caulk detach 4121\n",
     .options = attach_options,
-    .defaults = {.interval = 524288},
+    .defaults = {.interval = 524288, .seconds = ATTACH_PATIENCE},
     .operands_least = 1,
     .operands_most = 1,
     .run = run_attach,

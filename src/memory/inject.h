@@ -58,4 +58,12 @@ bool inject_awaits_child(long number);
  * True if there was one. */
 bool inject_cure(pid_t thread);
 
+/* Makes a wait for a lock of the C library, which the stop interrupted, end with EINTR as any signal would; if
+ * it was called from this stretch of code by no more than the C library's own. False, and nothing is changed, if the
+ * thread does not wait so. */
+struct inject_caller {
+    remote_address begin, end;
+};
+bool inject_end_wait(pid_t thread, const struct memory *memory, struct inject_caller caller);
+
 #endif

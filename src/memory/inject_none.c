@@ -43,3 +43,8 @@ bool inject_cure(pid_t thread) {
     (void)thread;
     return false;
 }
+
+bool inject_end_wait(pid_t thread, const struct memory *memory, struct inject_caller caller) {
+    (void)thread, (void)memory, (void)caller;
+    return false;
+}

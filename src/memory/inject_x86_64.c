@@ -360,3 +360,34 @@ bool injection_end(struct injection *injection, double deadline) {
     }
     return false;
 }
+
+static bool is_of_libc(const struct memory_segment *segment) {
+    const char *name = strrchr(segment->path, '/');
+    return name && (strncmp(name, "/libc", 5) == 0 || strncmp(name, "/libpthread", 11) == 0 || strncmp(name, "/ld-", 4) == 0);
+}
+
+/* The first word of the stack that points to code outside of the C library. */
+static remote_address find_caller(const struct memory *memory, remote_address stack) {
+    uint64_t words[128];
+    if (!memory_read(memory, stack, sizeof words, words))
+        return 0;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        const struct memory_segment *segment = memory_find_segment(memory, words[i]);
+        if (segment && (segment->flags & SEGMENT_EXECUTE) && !is_of_libc(segment))
+            return words[i];
+    }
+    return 0;
+}
+
+bool inject_end_wait(pid_t thread, const struct memory *memory, struct inject_caller caller) {
+    registers at;
+    if (ptrace(PTRACE_GETREGS, thread, 0, &at) != 0 || (at.orig_rax != SYS_futex && at.orig_rax != SYS_restart_syscall) ||
+        !(can_begin_again(&at) || (long)at.rax == RESTART_BLOCK))
+        return false;
+    remote_address from = find_caller(memory, at.rsp);
+    if (from < caller.begin || from >= caller.end)
+        return false;
+    at.rax = (unsigned long long)-EINTR;
+    at.orig_rax = (unsigned long long)-1;
+    return ptrace(PTRACE_SETREGS, thread, 0, &at) == 0;
+}
