@@ -303,6 +303,7 @@ int main(void) {
     print_generator();
     print_objects();
     print_threads();
+    print_told();
     printf("},\n");
     return 0;
 }

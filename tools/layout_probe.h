@@ -83,4 +83,7 @@ void print_objects(void);
 /* The rows of what free-threaded builds have otherwise (layout_probe_threads.c). */
 void print_threads(void);
 
+/* The rows of where a process tells the same (layout_probe_told.c). */
+void print_told(void);
+
 #endif

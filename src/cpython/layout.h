@@ -83,10 +83,29 @@
     X(exception_args) X(exception_notes) X(exception_traceback) X(exception_context) X(exception_cause)      \
     X(object_immortal) X(object_refcount_size)
 
+/* Of which of these fields the process itself tells the offset, from 3.13 on: the row says where in its table
+ * (_Py_DebugOffsets, at the start of _PyRuntime). */
+#define LAYOUT_TOLD_FIELDS(X)                                                                                \
+    X(runtime_size) X(runtime_interpreters_head)                                                             \
+    X(interpreter_size) X(interpreter_next) X(interpreter_threads) X(interpreter_gc) X(interpreter_modules)  \
+    X(interpreter_sysdict)                                                                                   \
+    X(thread_next) X(thread_interpreter) X(thread_frame) X(thread_id) X(thread_native_id)                    \
+    X(frame_previous) X(frame_code) X(frame_localsplus) X(frame_owner) X(frame_stack_pointer)                \
+    X(code_filename) X(code_name) X(code_qualname) X(code_line_table) X(code_first_line)                     \
+    X(code_local_names) X(code_local_kinds) X(code_bytes)                                                    \
+    X(object_type) X(object_size) X(type_name) X(type_flags) X(type_basic_size) X(type_dict_offset)          \
+    X(heap_type_cached_keys) X(tuple_items) X(list_items) X(set_used) X(set_table) X(set_mask)               \
+    X(dict_keys) X(dict_values) X(long_tag) X(long_digits) X(bytes_data)                                     \
+    X(text_state) X(text_length) X(text_ascii_size) X(text_compact_size)                                     \
+    X(gc_collecting) X(gc_statistics) X(generator_name) X(generator_frame) X(generator_frame_state)
+
 struct layout {
     uint32_t version; /* of the headers that the row was made from, as sys.hexversion */
 #define LAYOUT_MEMBER(name) uint32_t name;
     LAYOUT_FIELDS(LAYOUT_MEMBER)
+#undef LAYOUT_MEMBER
+#define LAYOUT_MEMBER(name) uint32_t told_##name;
+    LAYOUT_TOLD_FIELDS(LAYOUT_MEMBER)
 #undef LAYOUT_MEMBER
 };
 

@@ -1,8 +1,7 @@
 /* Finds the interpreter in a process and checks that its layout is the one we think it is. */
 #include "cpython/process.h"
 
-#include "cpython/layout.h"
-#include "cpython/mimalloc.h"
+#include "cpython/door.h"
 #include "memory/elf_file.h"
 
 #include <stdio.h>
@@ -43,77 +42,18 @@ static remote_address find_symbol(const struct memory *memory, const char *name,
     return 0;
 }
 
-/* A list of the collector is a ring: head.next->prev is head, its lowest bits aside. Where a truncated core
- * has lost the first object, or a wild write has hit it, head.prev->next tells as much; where a core has lost
- * both, that they were in its memory. */
-static bool is_collector_ring(const struct memory *memory, remote_address head) {
-    uint64_t next, previous, back;
-    if (!memory_read_word(memory, head, &next) || !memory_read_word(memory, head + 8, &previous))
-        return false;
-    next &= ~3ull;
-    previous &= ~3ull;
-    bool next_is_there = memory_read_word(memory, next + 8, &back);
-    if (next_is_there && (back & ~3ull) == head)
-        return true;
-    if (memory_read_word(memory, previous, &back))
-        return (back & ~3ull) == head;
-    return !next_is_there && memory_find_segment(memory, next) && memory_find_segment(memory, previous);
-}
-
-static bool collector_lists_fit(const struct memory *memory, const struct layout *layout, remote_address gc) {
-    for (uint32_t generation = 0; generation < 3; generation++)
-        if (!is_collector_ring(memory, gc + layout->gc_generations + generation * layout->gc_generation_size))
-            return false;
-    return is_collector_ring(memory, gc + layout->gc_permanent_generation);
-}
-
-/* A free-threaded build has no lists but heaps in each thread; one that has just begun may have none yet. */
-static bool any_thread_has_heaps(const struct memory *memory, const struct layout *layout, remote_address thread) {
-    enum { THREADS_ASKED = 64 };
-    for (int i = 0; thread && i < THREADS_ASKED; i++) {
-        if (mimalloc_thread_fits(memory, layout, thread))
-            return true;
-        if (!memory_read_word(memory, thread + layout->thread_next, &thread))
-            return false;
-    }
-    return false;
-}
-
-/* What is true of every interpreter with this layout, checked before anything is believed. */
-static bool interpreter_fits(const struct memory *memory, const struct layout *layout, remote_address runtime,
-                             remote_address interpreter) {
-    uint64_t back, thread, owner;
-    if (!memory_read_word(memory, interpreter + layout->interpreter_runtime, &back) || back != runtime)
-        return false;
-    if (!memory_read_word(memory, interpreter + layout->interpreter_threads, &thread))
-        return false;
-    if (thread &&
-        (!memory_read_word(memory, thread + layout->thread_interpreter, &owner) || owner != interpreter))
-        return false;
-    return layout->thread_heaps != LAYOUT_NONE
-               ? any_thread_has_heaps(memory, layout, thread)
-               : collector_lists_fit(memory, layout, interpreter + layout->interpreter_gc);
-}
-
-/* While the target runs a ring may be torn for a moment: ask a few times. */
-static bool interpreter_fits_patiently(const struct memory *memory, const struct layout *layout,
-                                       remote_address runtime, remote_address interpreter) {
-    for (int attempt = 0; attempt < 1000; attempt++)
-        if (interpreter_fits(memory, layout, runtime, interpreter))
-            return true;
-    return false;
-}
-
 static void set_version(struct python_process *process, uint32_t version) {
     process->version = version;
     snprintf(process->version_text, sizeof process->version_text, "%u.%u.%u", version >> 24,
              version >> 16 & 0xff, version >> 8 & 0xff);
 }
 
-/* As sys.abiflags: "3.13.15t". */
+/* As sys.abiflags: "3.13.15t", "3.14.10d". */
 static void name_build(struct python_process *process) {
     if (process->layout->build & LAYOUT_FREE_THREADED)
         strcat(process->version_text, "t");
+    if (process->layout->build & LAYOUT_DEBUG)
+        strcat(process->version_text, "d");
 }
 
 static struct error *refuse_version(int pid, const struct python_process *process) {
@@ -122,29 +62,16 @@ static struct error *refuse_version(int pid, const struct python_process *proces
                         process->version_text, layout_supported_versions());
 }
 
+static struct error *refuse_structures(int pid, const struct python_process *process) {
+    return error_create(STATUS_UNSUPPORTED,
+                        "process %d: the structures of its Python %s are not where they should be: a build that caulk "
+                        "does not know (patched, or with options such as --with-trace-refs?)",
+                        pid, process->version_text);
+}
+
 static struct error *refuse_unready(int pid) {
     return error_create(
         STATUS_BUSY, "process %d: its Python is not initialized; it is starting or ending, try again", pid);
-}
-
-/* The first interpreter of a runtime, by a row; 0 if there is none. */
-static remote_address first_interpreter(const struct memory *memory, const struct layout *layout,
-                                        remote_address runtime) {
-    uint64_t interpreter;
-    return memory_read_word(memory, runtime + layout->runtime_interpreters_head, &interpreter) ? interpreter
-                                                                                               : 0;
-}
-
-/* Offsets move between patch releases and builds: if the nearest row does not fit, another of the same minor may. */
-static void prefer_fitting_row(const struct memory *memory, struct python_process *process) {
-    const struct layout *row;
-    for (size_t rank = 0; (row = layout_find_next(process->version, rank)); rank++) {
-        remote_address interpreter = first_interpreter(memory, row, process->runtime);
-        if (interpreter && interpreter_fits_patiently(memory, row, process->runtime, interpreter)) {
-            process->layout = row;
-            return;
-        }
-    }
 }
 
 static struct error *read_version(const struct memory *memory, remote_address symbol,
@@ -158,8 +85,11 @@ static struct error *read_version(const struct memory *memory, remote_address sy
     process->layout = layout_find(process->version);
     if (!process->layout)
         return refuse_version(memory->pid, process);
-    prefer_fitting_row(memory, process);
-    return NULL;
+    remote_address interpreter = door_first_interpreter(memory, process->layout, process->runtime);
+    process->layout = door_choose(memory, process->version, process->runtime, &process->made);
+    if (process->layout)
+        return NULL;
+    return interpreter ? refuse_structures(memory->pid, process) : refuse_unready(memory->pid);
 }
 
 /* --- versions without Py_Version --- */
@@ -207,12 +137,12 @@ static bool is_named_after(const struct memory_segment *library, const struct la
 static uint32_t ask_interpreter(const struct memory *memory, const struct layout *layout,
                                 const struct python_process *process, bool *starting_out) {
     uint64_t namespace, keys;
-    remote_address interpreter = first_interpreter(memory, layout, process->runtime);
+    remote_address interpreter = door_first_interpreter(memory, layout, process->runtime);
     if (!interpreter) {
         *starting_out |= is_named_after(process->library, layout);
         return 0;
     }
-    if (!interpreter_fits_patiently(memory, layout, process->runtime, interpreter))
+    if (!door_interpreter_fits(memory, layout, process->runtime, interpreter))
         return 0;
     uint32_t version = 0;
     if (memory_read_word(memory, interpreter + layout->interpreter_sysdict, &namespace) && namespace &&
@@ -263,16 +193,12 @@ static struct error *find_interpreters(const struct memory *memory, struct pytho
         return refuse_unready(memory->pid);
     while (interpreter && !is_found(process, interpreter) &&
            process->interpreter_count < PROCESS_INTERPRETERS_MAX) {
-        bool fits = interpreter_fits_patiently(memory, process->layout, process->runtime, interpreter);
+        bool fits = door_interpreter_fits(memory, process->layout, process->runtime, interpreter);
         process->damaged = !fits && process->interpreter_count > 0;
         if (process->damaged)
             break;
         if (!fits)
-            return error_create(
-                STATUS_UNSUPPORTED,
-                "process %d: the structures of its Python %s are not where they should be (a debug, "
-                "free-threaded or patched build?)",
-                memory->pid, process->version_text);
+            return refuse_structures(memory->pid, process);
         process->interpreters[process->interpreter_count++] = interpreter;
         if (!memory_read_word(memory, interpreter + process->layout->interpreter_next, &interpreter))
             break;

@@ -5,16 +5,16 @@
 #ifndef CAULK_CPYTHON_PROCESS_H
 #define CAULK_CPYTHON_PROCESS_H
 
+#include "cpython/layout.h"
 #include "memory/memory.h"
-
-struct layout;
 
 enum { PROCESS_INTERPRETERS_MAX = 256 };
 
 struct python_process {
-    const struct layout *layout;
+    const struct layout *layout; /* a row, or `made`: do not copy this structure */
+    struct layout made;
     uint32_t version;       /* as sys.hexversion */
-    char version_text[32];  /* "3.11.7", "3.13.15t" */
+    char version_text[32];  /* "3.11.7", "3.13.15t", "3.14.10d" */
     remote_address runtime; /* _PyRuntime */
     remote_address interpreters[PROCESS_INTERPRETERS_MAX];
     size_t interpreter_count;
