@@ -9,6 +9,7 @@
 #define CAULK_ANALYSIS_GROWTH_H
 
 #include "analysis/path_tree.h"
+#include "analysis/refcounts.h"
 #include "analysis/series.h"
 
 struct observation {
@@ -22,6 +23,7 @@ struct observation {
     uint64_t rss, anonymous; /* bytes; 0 unknown */
     uint64_t collections[3]; /* of each generation so far */
     uint64_t gc_objects;
+    struct refcounts refcounts;
 };
 
 struct growth_type {

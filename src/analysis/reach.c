@@ -1,7 +1,9 @@
 /* Floods the graph from the root, then from what native code holds, then from the fewest nodes that reach the rest. */
 #include "analysis/reach.h"
 
-enum { UNSEEN = 3, PROBED = 4, REFCOUNT_ABSURD = 1 << 30, FAR = 24, MIDDLE = 16, NEAR = 8 };
+#include "analysis/refcounts.h"
+
+enum { UNSEEN = 3, PROBED = 4, FAR = 24, MIDDLE = 16, NEAR = 8 };
 
 struct flood {
     const struct graph *graph;
@@ -46,9 +48,7 @@ static void flood_from(struct flood *flood, node_id start, uint8_t from, uint8_t
 }
 
 static bool has_hidden_reference(const struct graph *graph, node_id node) {
-    uint32_t refcount = graph->refcounts[node];
-    return !(graph->flags[node] & NODE_IMMORTAL) && refcount < REFCOUNT_ABSURD &&
-           refcount > graph_in_degree(graph, node);
+    return refcounts_surplus(graph, node) > 0;
 }
 
 static uint32_t count_native_entries(const struct flood *flood) {

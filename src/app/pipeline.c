@@ -25,6 +25,7 @@ void pipeline_conclude(struct stage *stage, const struct history *history, struc
     struct evidence evidence = {
         .heap = stage->heap,
         .reach = &stage->reach,
+        .refcounts = &stage->refcounts,
         .dominators = &stage->dominators,
         .paths = &stage->paths,
         .observations = history->observations,

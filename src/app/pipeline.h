@@ -20,6 +20,7 @@ struct stage {
     struct arena arena;
     struct heap *heap;
     struct reach reach;
+    struct refcounts refcounts;
     struct paths paths;
     struct dominators dominators;
     bool has_dominators;

@@ -6,6 +6,7 @@
 void stage_open(struct stage *stage, struct heap *heap) {
     *stage = (struct stage){.heap = heap};
     reach_compute(&heap->graph, &stage->arena, &stage->reach);
+    refcounts_compute(&heap->graph, &stage->arena, &stage->refcounts);
     paths_compute(&heap->graph, &stage->reach, &stage->arena, &stage->paths);
 }
 
@@ -89,6 +90,7 @@ void history_add(struct history *history, const struct stage *stage, size_t capa
     history->last_running = facts->running;
     history->last_waiting = facts->waiting;
     fill_totals(stage, observation);
+    refcounts_compute(&stage->heap->graph, &history->arena, &observation->refcounts);
     path_tree_build(&stage->heap->graph, &stage->reach, &stage->paths, false, &history->arena, &observation->tree);
     history->pause_ms[history->count++] = facts->pause_ms;
 }

@@ -17,6 +17,12 @@ void tables_snapshot(const struct heap *heap, struct table_snapshot *out) {
     };
     for (node_id node = graph->synthetic_count; node < graph->node_count; node++)
         out->bytes += graph->sizes[node];
+    struct arena scratch = {0};
+    struct refcounts refcounts;
+    refcounts_compute(graph, &scratch, &refcounts);
+    out->counts_checked = refcounts.checked;
+    out->counts_explained = refcounts.exact;
+    arena_deinit(&scratch);
 }
 
 const char *tables_qualified(struct span module, struct span name, struct arena *arena) {

@@ -21,6 +21,7 @@ struct sampling {
 struct evidence {
     const struct heap *heap;
     const struct reach *reach;
+    const struct refcounts *refcounts; /* NULL: not counted */
     const struct dominators *dominators;
     const struct paths *paths;
     const struct observation *observations;

@@ -118,6 +118,7 @@ struct verdict {
     struct resident_split rss;
     bool rss_known;
     uint64_t gc_objects, objects, references, faults;
+    uint64_t counts_checked, counts_explained; /* objects whose reference count was looked at; ... was told in full */
     bool garbage_collector_enabled;
     const char **notes;
     size_t note_count;

@@ -30,6 +30,8 @@ static void fill_totals(const struct evidence *evidence, struct verdict *out) {
     out->gc_objects = facts->gc_objects;
     out->faults = facts->faults > graph->faults ? facts->faults : graph->faults;
     out->garbage_collector_enabled = facts->gc_enabled;
+    out->counts_checked = evidence->refcounts ? evidence->refcounts->checked : 0;
+    out->counts_explained = evidence->refcounts ? evidence->refcounts->exact : 0;
     out->live_bytes = evidence->reach->bytes[REACH_LIVE] + evidence->reach->bytes[REACH_NATIVE];
     out->live_objects = evidence->reach->objects[REACH_LIVE] + evidence->reach->objects[REACH_NATIVE];
 }

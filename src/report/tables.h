@@ -13,6 +13,7 @@ struct table_snapshot {
     const char *python, *executable;
     double pause_ms, copy_ms;
     uint64_t gc_objects, objects, references, bytes, faults;
+    uint64_t counts_checked, counts_explained; /* 0: not counted */
     bool gc_enabled;
 };
 

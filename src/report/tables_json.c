@@ -16,6 +16,8 @@ static void write_snapshot_members(struct json *json, const struct table_snapsho
     json_unsigned(json, "gc_objects", table->gc_objects);
     json_unsigned(json, "objects", table->objects);
     json_unsigned(json, "faults", table->faults);
+    json_unsigned(json, "refcounts_checked", table->counts_checked);
+    json_unsigned(json, "refcounts_explained", table->counts_explained);
     json_bool(json, "garbage_collector_enabled", table->gc_enabled);
     json_bool(json, "garbage_collector_run", false);
     json_end_object(json);

@@ -151,6 +151,8 @@ static void write_coverage(struct json *json, const struct verdict *verdict) {
     json_unsigned(json, "objects", verdict->objects);
     json_unsigned(json, "references", verdict->references);
     json_unsigned(json, "faults", verdict->faults);
+    json_unsigned(json, "refcounts_checked", verdict->counts_checked);
+    json_unsigned(json, "refcounts_explained", verdict->counts_explained);
     json_bool(json, "garbage_collector_enabled", verdict->garbage_collector_enabled);
     json_bool(json, "garbage_collector_run", false);
     json_end_object(json);

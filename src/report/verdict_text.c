@@ -323,6 +323,9 @@ static void print_coverage(const struct screen *screen, const struct verdict *ve
     fprintf(screen->out, "seen: %s%s objects of the garbage collector, %s objects and ", verdict->faults ? "" : "all ",
             words_count(verdict->gc_objects).text, words_count(verdict->objects).text);
     fprintf(screen->out, "%s references in all", words_count(verdict->references).text);
+    if (verdict->counts_checked)
+        fprintf(screen->out, ", which explain %s of the reference counts",
+                words_share(verdict->counts_explained, verdict->counts_checked).text);
     if (verdict->faults)
         fprintf(screen->out, ", %s could not be read", words_count(verdict->faults).text);
     fprintf(screen->out, "; the garbage collector was not run%s\n",

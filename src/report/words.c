@@ -41,6 +41,16 @@ struct words words_count(uint64_t count) {
     return words;
 }
 
+struct words words_share(uint64_t part, uint64_t whole) {
+    struct words words;
+    uint64_t hundredths = whole ? (uint64_t)((double)part / (double)whole * 10000) : 10000;
+    if (part >= whole)
+        snprintf(words.text, sizeof words.text, "100 %%");
+    else
+        snprintf(words.text, sizeof words.text, "%u.%02u %%", (unsigned)(hundredths / 100), (unsigned)(hundredths % 100));
+    return words;
+}
+
 struct words words_percent(double share) {
     double percent = share * 100;
     struct words words;

@@ -16,6 +16,8 @@ struct words words_rate(double bytes_per_second); /* "850 B/s", "2.1 MB/s", "-3.
 struct words words_count(uint64_t count);       /* "1,204,331" */
 struct words words_percent(double share);       /* 0.97: "97 %", 0.004: "0.4 %" */
 
+struct words words_share(uint64_t part, uint64_t whole); /* "99.98 %", rounded down: "100 %" is all of it */
+
 /* Writes text of unknown origin: control characters and broken UTF-8 become "?", so that no name in the
  * target can move the cursor of whoever reads the report. Returns the columns written. */
 size_t words_print(FILE *out, const char *text);
