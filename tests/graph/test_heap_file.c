@@ -74,7 +74,7 @@ static void make_many(struct graph *graph, struct arena *arena) {
     graph->out_begin = begin;
     graph->out_target = target;
     graph->out_kind = kind;
-    graph->describe = (struct graph_describe){graph, count_edge_names, count_node_name, count_node_facts};
+    graph->describe = (struct graph_describe){graph, count_edge_names, count_node_name, count_node_facts, NULL};
     graph_build_in_edges(graph, arena);
 }
 

@@ -441,7 +441,7 @@ static struct drawn_graph *build(struct drawer *drawer) {
     graph_build_in_edges(graph, drawer->arena);
     fill_refcounts(drawer, graph, words);
     words->graph = graph;
-    graph->describe = (struct graph_describe){words, describe_edges, describe_node, describe_facts};
+    graph->describe = (struct graph_describe){words, describe_edges, describe_node, describe_facts, NULL};
     drawing->words = words;
     return drawing;
 }
