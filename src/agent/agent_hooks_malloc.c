@@ -10,7 +10,7 @@
 
 #define VISIBLE __attribute__((visibility("default")))
 
-enum { UNRESOLVED = AGENT_MALLOC_UNRESOLVED, PASS = AGENT_MALLOC_PASS, WATCH = AGENT_MALLOC_WATCH, LOOK = AGENT_MALLOC_LOOK };
+enum { UNRESOLVED = AGENT_MALLOC_UNRESOLVED, PASS = AGENT_MALLOC_PASS, LOOK = AGENT_MALLOC_LOOK };
 
 static struct {
     uint32_t mode; /* enum agent_malloc_mode */
@@ -71,7 +71,7 @@ static bool is_ready(void) {
 
 /* A block of the range, or NULL if this one is for the real allocator. */
 static void *taken(size_t size, size_t alignment, bool zeroed) {
-    if (mode() != WATCH)
+    if (!agent.native || mode() == PASS)
         return NULL;
     if (agent.every_byte)
         return agent_take(size, alignment, zeroed, 1);

@@ -55,8 +55,9 @@ static struct agent_span *span_make(unsigned class) {
     if (!span)
         return NULL;
     uint32_t size = class_size(class);
-    uint32_t count = (uint32_t)((AGENT_SPAN_SIZE - sizeof *span - SMALL_ALIGNMENT) / (size + sizeof(struct wire_block)));
-    uint32_t table = (uint32_t)(sizeof *span + count * sizeof(struct wire_block));
+    uint32_t entry = sizeof(struct wire_block) + 1;
+    uint32_t count = (uint32_t)((AGENT_SPAN_SIZE - sizeof *span - SMALL_ALIGNMENT) / (size + entry));
+    uint32_t table = (uint32_t)sizeof *span + count * entry;
     if (!zeroed)
         memset(span + 1, 0, table - sizeof *span);
     span->first = (table + SMALL_ALIGNMENT - 1) & ~(uint32_t)(SMALL_ALIGNMENT - 1);
@@ -74,6 +75,11 @@ static struct agent_span *span_make(unsigned class) {
 static uint32_t index_of(const struct agent_span *span, const void *block) {
     uint64_t offset = (uint64_t)((const char *)block - (const char *)span) - span->first;
     return (uint32_t)(offset * span->reciprocal >> 32);
+}
+
+/* Behind the entries: a byte for each block, whether an object has begun in it. */
+static uint8_t *marks_of(struct agent_span *span) {
+    return (uint8_t *)(agent_span_entries(span) + span->count);
 }
 
 static void *allocate_small(unsigned class, bool zeroed, struct wire_block **entry_out) {
@@ -94,11 +100,12 @@ static void *allocate_small(unsigned class, bool zeroed, struct wire_block **ent
     if (zeroed)
         memset(block, 0, span->block_size);
     *entry_out = agent_span_entries(span) + index;
+    marks_of(span)[index] = 0;
     return block;
 }
 
 static void *allocate_large(size_t size, size_t alignment, bool zeroed, struct wire_block **entry_out) {
-    size_t first = (sizeof(struct agent_span) + sizeof(struct wire_block) + alignment - 1) & ~(alignment - 1);
+    size_t first = (sizeof(struct agent_span) + sizeof(struct wire_block) + 1 + alignment - 1) & ~(alignment - 1);
     bool clean;
     if (alignment > AGENT_SPAN_SIZE || size > agent.range_size)
         return NULL;
@@ -106,7 +113,7 @@ static void *allocate_large(size_t size, size_t alignment, bool zeroed, struct w
     if (!span)
         return NULL;
     char *block = (char *)span + first;
-    memset(span + 1, 0, sizeof(struct wire_block));
+    memset(span + 1, 0, sizeof(struct wire_block) + 1);
     if (zeroed && !clean)
         memset(block, 0, size);
     span->first = (uint32_t)first;
@@ -142,6 +149,15 @@ struct wire_block *agent_range_entry(void *block) {
     if (!begins_block(span, block))
         return NULL;
     return agent_span_entries(span) + (span->block_size ? index_of(span, block) : 0);
+}
+
+struct wire_block *agent_range_holding(void *object, uint8_t **mark_out) {
+    struct agent_span *span = span_of(object);
+    if (span->magic != WIRE_SPAN_MAGIC || !span->count || (uintptr_t)object < (uintptr_t)span + span->first)
+        return NULL;
+    uint32_t index = span->block_size ? index_of(span, object) : 0;
+    *mark_out = marks_of(span) + index;
+    return index < span->count ? agent_span_entries(span) + index : NULL;
 }
 
 size_t agent_range_usable(void *block) {

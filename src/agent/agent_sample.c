@@ -8,8 +8,9 @@
 
 enum { IDLE_GAP = 1 << 20, BUDGET_PERIOD = 1000000000 }; /* bytes; nanoseconds */
 
-/* The interval of a block that is about to be copied: its successor is counted instead. */
-#define UNCOUNTED 0
+/* In the interval of a block that is counted no more: it is about to be copied, or its object has ended and the
+ * block waits on one of Python's free lists. */
+#define UNCOUNTED ((uint64_t)1 << 63)
 
 #define LONGEST_GAP ((int64_t)1 << 46)
 
@@ -114,17 +115,23 @@ void *agent_sample(size_t size, size_t alignment, bool zeroed) {
     return block;
 }
 
-/* Under the lock. A block that lived when Python began to end counts as alive for ever. */
+/* Under the lock. What lived when Python began to end counts as alive for ever. */
+static void count_death(struct wire_block *entry) {
+    if (AGENT_UNLIKELY(agent.phase == AGENT_FINISHED) || entry->interval & UNCOUNTED)
+        return;
+    if (agent_python_is_ending()) {
+        agent.phase = AGENT_FINISHED;
+        agent_recording->state = WIRE_STOPPED;
+        return;
+    }
+    agent_account_death(entry->stack, entry->size, entry->interval, entry->born);
+}
+
 static void release_locked(void *block) {
     struct wire_block *entry = agent_range_entry(block);
     if (!entry)
         return;
-    if (agent.phase != AGENT_FINISHED && agent_python_is_ending()) {
-        agent.phase = AGENT_FINISHED;
-        agent_recording->state = WIRE_STOPPED;
-    }
-    if (agent.phase != AGENT_FINISHED && entry->interval != UNCOUNTED)
-        agent_account_death(entry->stack, entry->size, entry->interval, entry->born);
+    count_death(entry);
     agent_range_free(block);
     agent.live_samples--;
 }
@@ -176,7 +183,7 @@ static bool resize_locked(void *block, size_t size, uint64_t interval) {
     if (!entry || !agent_range_resize(block, size))
         return false;
     uint32_t stack = agent_stack_here(), now = agent_now();
-    agent_account_death(entry->stack, entry->size, entry->interval, entry->born);
+    count_death(entry);
     *entry = (struct wire_block){stack, now, size, interval};
     agent_account_birth(stack, size, interval, now);
     return true;
@@ -187,11 +194,11 @@ static void *move_locked(void *block, size_t size, uint64_t interval) {
     struct wire_block *entry = agent_range_entry(block), old = {0};
     if (entry) {
         old = *entry;
-        agent_account_death(old.stack, old.size, old.interval, old.born);
-        entry->interval = UNCOUNTED;
+        count_death(entry);
+        entry->interval |= UNCOUNTED;
     }
     void *moved = take_locked(size, AGENT_ALIGNMENT, false, interval);
-    if (!moved && entry) {
+    if (!moved && entry && !(old.interval & UNCOUNTED)) {
         *entry = old;
         agent_account_birth(old.stack, old.size, old.interval, old.born);
     }
@@ -214,4 +221,35 @@ void *agent_retake(void *block, size_t size, void *(*outside)(void *context, siz
     memcpy(moved, block, old < size ? old : size);
     agent_release(block);
     return moved;
+}
+
+void agent_object_ends(void *object) {
+    uint8_t *mark;
+    struct wire_block *entry = agent_range_holding(object, &mark);
+    if (!entry || entry->interval & UNCOUNTED || !agent_enter())
+        return;
+    count_death(entry);
+    entry->interval |= UNCOUNTED;
+    entry->stack = 0;
+    agent_leave();
+}
+
+/* The first object of a block is counted already. That an object has ended is not always told: CPython's
+ * interpreter ends floats and ints by itself (Python/ceval_macros.h: _Py_DECREF_SPECIALIZED). */
+void agent_object_begins(void *object) {
+    uint8_t *mark;
+    struct wire_block *entry = agent_range_holding(object, &mark);
+    if (entry && !*mark) {
+        *mark = 1;
+        return;
+    }
+    if (!entry || !agent_enter())
+        return;
+    count_death(entry);
+    if (agent.phase == AGENT_SAMPLING) {
+        *entry = (struct wire_block){agent_stack_here(), agent_now(), entry->size, entry->interval & ~UNCOUNTED};
+        agent_account_birth(entry->stack, entry->size, entry->interval, entry->born);
+        agent_recording->reborn++;
+    }
+    agent_leave();
 }

@@ -16,6 +16,7 @@
 
 static struct {
     int (*is_initialized)(void);
+    int (*is_core_initialized)(void); /* NULL where allocators may be set at any time */
     int (*holds_gil)(void);
     uint64_t looks, next_look;
 } python;
@@ -102,6 +103,29 @@ static void resume(const struct agent_options *options) {
     agent_leave();
 }
 
+static void *function(const char *name) {
+    return dlsym(RTLD_DEFAULT, name);
+}
+
+static void find_state_functions(void) {
+    python.is_initialized = (int (*)(void))function("Py_IsInitialized");
+    python.holds_gil = (int (*)(void))function("PyGILState_Check");
+    /* Python/pystate.c of 3.12: the lock of allocators is an object that the runtime's start makes. */
+    if (function("PyUnstable_GC_VisitObjects") && !function("Py_IsFinalizing"))
+        python.is_core_initialized = (int (*)(void))function("_Py_IsCoreInitialized");
+}
+
+/* Only the thread with the GIL may change hooks, or the one that starts Python. */
+static bool may_set_hooks(void) {
+    if (!python.is_initialized)
+        find_state_functions();
+    if (!python.is_initialized || !python.holds_gil)
+        return false;
+    if (python.is_initialized())
+        return python.holds_gil();
+    return (!python.is_core_initialized || python.is_core_initialized()) && syscall(SYS_gettid) == getpid();
+}
+
 static int start(const struct agent_options *options) {
     if (is_free_threaded())
         return ENOTSUP;
@@ -113,6 +137,8 @@ static int start(const struct agent_options *options) {
             return error;
     }
     int error = agent_hooks_python_set();
+    if (!error && may_set_hooks() && python.is_initialized())
+        agent_rebirth_set();
     agent_hooks_malloc_mode(agent.native ? AGENT_MALLOC_WATCH : AGENT_MALLOC_PASS);
     return error;
 }
@@ -138,32 +164,32 @@ int caulk_agent_stop(void) {
     return 0;
 }
 
-static bool may_set_hooks(void) {
-    if (!python.is_initialized) {
-        python.is_initialized = (int (*)(void))dlsym(RTLD_DEFAULT, "Py_IsInitialized");
-        python.holds_gil = (int (*)(void))dlsym(RTLD_DEFAULT, "PyGILState_Check");
+static void look(void) {
+    if (!python.is_initialized && ++python.looks < python.next_look)
+        return;
+    python.next_look = python.looks * 2;
+    if (!agent_python_find() || !may_set_hooks())
+        return;
+    if (agent.phase == AGENT_WAITING && start(&agent.options)) {
+        agent.phase = AGENT_ABSENT;
+        agent_hooks_malloc_mode(AGENT_MALLOC_PASS);
+        return;
     }
-    if (!python.is_initialized || !python.holds_gil)
-        return false;
-    return python.is_initialized() ? python.holds_gil() : syscall(SYS_gettid) == getpid();
+    agent_hooks_python_set();
+    if (!python.is_initialized()) {
+        agent_hooks_malloc_mode(AGENT_MALLOC_LOOK);
+        return;
+    }
+    agent_hooks_malloc_mode(agent.native ? AGENT_MALLOC_WATCH : AGENT_MALLOC_PASS);
+    agent_rebirth_set();
 }
 
-/* Python's start may put its own allocators in place of the hooks (PYTHONMALLOC, -X dev), or comes by dlopen. */
+/* Python's start may put its own allocators in place of the hooks (PYTHONMALLOC, -X dev), or comes by dlopen. What
+ * is called here may allocate, and must not come back. */
 void agent_start_look(void) {
-    if (agent.phase == AGENT_WAITING) {
-        if (++python.looks < python.next_look)
-            return;
-        python.next_look = python.looks * 2;
-        if (!agent_python_find() || !may_set_hooks() || start(&agent.options))
-            return;
-    }
-    if (!may_set_hooks())
-        return;
-    agent_hooks_python_set();
-    if (python.is_initialized())
-        agent_hooks_malloc_mode(agent.native ? AGENT_MALLOC_WATCH : AGENT_MALLOC_PASS);
-    else
-        agent_hooks_malloc_mode(AGENT_MALLOC_LOOK);
+    agent_thread.inside = 1;
+    look();
+    agent_thread.inside = 0;
 }
 
 __attribute__((constructor)) static void start_preloaded(void) {
@@ -171,8 +197,10 @@ __attribute__((constructor)) static void start_preloaded(void) {
     if (!words || !*words || agent_options_read(words, &agent.options))
         return;
     agent.phase = AGENT_WAITING;
-    if (agent_python_find())
-        agent_start_look();
+    if (!agent_python_find())
+        return;
+    agent_hooks_malloc_mode(AGENT_MALLOC_LOOK);
+    agent_start_look();
 }
 
 __attribute__((destructor)) static void end(void) {

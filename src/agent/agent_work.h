@@ -104,6 +104,10 @@ void *agent_range_allocate(size_t size, size_t alignment, bool zeroed, struct wi
 /* The entry of a live block. Any address of a range that begins no live block gives NULL. */
 struct wire_block *agent_range_entry(void *block);
 
+/* The entry of the live block that an object lies in (heads of 16 or 32 bytes may stand before it), and the mark
+ * whether an object has begun in it. */
+struct wire_block *agent_range_holding(void *object, uint8_t **mark_out);
+
 /* Bytes that can be used from the block's begin on. */
 size_t agent_range_usable(void *block);
 
@@ -135,6 +139,10 @@ size_t agent_size(void *block);
 /* Reallocates a block of the range; `outside` is asked for the memory when the new block is no sample. */
 void *agent_retake(void *block, size_t size, void *(*outside)(void *context, size_t size), void *context);
 
+/* An object in the range ends (its block may stay), or begins in a block that may have had another. */
+void agent_object_ends(void *object);
+void agent_object_begins(void *object);
+
 /* A number from 0 to 2^64 - 1 of this thread's own; a gap with the mean `interval`. */
 uint64_t agent_random(void);
 int64_t agent_gap(uint64_t interval);
@@ -160,6 +168,11 @@ int agent_hooks_python_set(void);
 void agent_hooks_python_end(void);
 /* Whether Python takes itself down at the moment. */
 bool agent_python_is_ending(void);
+
+/* ---- agent_rebirth.c ----------------------------------------------------------------------------------- */
+
+/* Once Python is initialised, with the GIL. */
+void agent_rebirth_set(void);
 
 /* ---- agent_hooks_malloc.c ------------------------------------------------------------------------------ */
 
