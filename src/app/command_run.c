@@ -36,6 +36,7 @@ struct run {
     const struct choices *choices;
     struct arena arena;
     const char *folder; /* private, for the recordings */
+    char working[4096]; /* the current folder */
     char *settings[SETTINGS_MOST]; /* of the environment */
     char **words;
     struct program program;
@@ -95,6 +96,7 @@ static void fill_end(const struct run *run, struct run_report *out) {
     out->ended = run->program.ended;
     out->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
     out->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    out->folder = run->working;
     out->line_limit = (size_t)run->choices->limit;
 }
 
@@ -168,6 +170,8 @@ static struct error *run_program(struct run *run) {
 /* The program's end is caulk's, whatever became of the report. */
 static struct error *run_command(const struct choices *choices, int *status_out) {
     struct run run = {.choices = choices};
+    if (!getcwd(run.working, sizeof run.working))
+        run.working[0] = 0;
     struct error *error =
         program_words(choices->operands, choices->operand_count, choices->python, &run.arena, &run.words);
     if (!error)

@@ -69,8 +69,8 @@ static const char *why_no_verdict(const struct run_watch *watch, const struct ru
     if (watch->every <= 0 && !process)
         return "no snapshots were taken (--watch)";
     size_t looks = process ? process->looks : 0;
-    if (process && process->over && looks == 0)
-        return process->trouble;
+    if (process && process->over && process->trouble[0])
+        return arena_format(arena, "%zu snapshots, then: %s", looks, process->trouble);
     return arena_format(arena, "it takes %d snapshots, one every %g s; there %s %zu before the program ended", WATCH_LEAST,
                         watch->every, looks == 1 ? "was" : "were", looks);
 }

@@ -11,8 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A look costs the program a pause, and caulk's work a processor that it may want: at most this part of the time. */
-static const double cost_share = 0.02;
+/* A look costs the program a pause of milliseconds; caulk's own work after it takes a processor that the program may
+ * want: at most this part of the time. */
+static const double cost_share = 0.1;
 
 static const double idle_step = 0.25; /* seconds between looks for new processes */
 

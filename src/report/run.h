@@ -40,6 +40,7 @@ struct run_report {
     const char *const *notes;
     size_t note_count;
     const char *recording; /* the file that keeps it; NULL none */
+    const char *folder;    /* that files are shown relative to */
     size_t line_limit;     /* lines of each table for people */
 };
 

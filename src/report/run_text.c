@@ -71,11 +71,15 @@ static const struct run_line *next_line(const struct run_part *part, run_measure
     return best;
 }
 
-static void print_line(const struct run_line *line, uint64_t bytes, uint64_t count, uint64_t total, FILE *out) {
+static void print_line(const struct run_report *report, const struct run_line *line, uint64_t bytes, uint64_t count,
+                       uint64_t total, FILE *out) {
     char place[600];
-    snprintf(place, sizeof place, "%s:%u", line->file ? line->file : "?", line->line);
+    const char *file = line->file ? words_file(line->file, report->folder) : "outside of Python's functions";
+    snprintf(place, sizeof place, "%s:%u", file, line->line);
+    if (!line->line)
+        snprintf(place, sizeof place, "%s", file);
     fprintf(out, "  %10s  %5s  ", words_bytes(bytes).text, words_percent(total ? (double)bytes / (double)total : 0).text);
-    size_t width = words_print(out, line->line ? place : line->file ? line->file : "?");
+    size_t width = words_print(out, place);
     if (line->function && *line->function) {
         fprintf(out, "%*s", width + 2 < COLUMN_PLACE ? (int)(COLUMN_PLACE - width) : 2, "");
         words_print(out, line->function);
@@ -84,14 +88,15 @@ static void print_line(const struct run_line *line, uint64_t bytes, uint64_t cou
     fprintf(out, "  × %s\n", words_count(count).text);
 }
 
-static void print_table(const struct run_part *part, run_measure measure, uint64_t total, size_t limit, FILE *out) {
+static void print_table(const struct run_report *report, const struct run_part *part, run_measure measure,
+                        uint64_t total, size_t limit, FILE *out) {
     const struct run_line *line = NULL;
     uint64_t count;
     for (size_t i = 0; i < limit && (line = next_line(part, measure, line)); i++) {
         uint64_t bytes = measure(line, &count);
         if (i && bytes * 200 < total)
             return;
-        print_line(line, bytes, count, total, out);
+        print_line(report, line, bytes, count, total, out);
     }
 }
 
@@ -133,13 +138,13 @@ static void print_part(const struct run_report *report, const struct run_part *p
     if (part->pid)
         fprintf(out, " · %.1f s after the start", part->peak_seconds);
     fputc('\n', out);
-    print_table(part, peak_of, part->peak_bytes, limit, out);
+    print_table(report, part, peak_of, part->peak_bytes, limit, out);
     print_title(part, "ALLOCATED", part->total_bytes, part->total_count, out, colour);
     fputc('\n', out);
-    print_table(part, total_of, part->total_bytes, limit < LINES_SHORT ? limit : LINES_SHORT, out);
+    print_table(report, part, total_of, part->total_bytes, limit < LINES_SHORT ? limit : LINES_SHORT, out);
     print_title(part, report->ended ? "ALIVE AT THE END" : "ALIVE NOW", part->live_bytes, part->live_count, out, colour);
     fputc('\n', out);
-    print_table(part, live_of, part->live_bytes, limit < LINES_SHORT ? limit : LINES_SHORT, out);
+    print_table(report, part, live_of, part->live_bytes, limit < LINES_SHORT ? limit : LINES_SHORT, out);
     if (part->no_verdict) {
         fputs("\nno verdict: ", out);
         words_print(out, part->no_verdict);

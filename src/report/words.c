@@ -116,3 +116,24 @@ size_t words_print(FILE *out, const char *text) {
 size_t words_width(const char *text) {
     return print(NULL, text);
 }
+
+/* "lib/python3.11/site-packages/flask/app.py": behind the folder of packages, else of the library. */
+static const char *in_library(const char *path) {
+    static const char *const packages[] = {"/site-packages/", "/dist-packages/"};
+    for (size_t i = 0; i < 2; i++) {
+        const char *found = strstr(path, packages[i]);
+        if (found)
+            return found + strlen(packages[i]);
+    }
+    const char *library = strstr(path, "/lib/python3");
+    const char *end = library ? strchr(library + strlen("/lib/"), '/') : NULL;
+    return end ? end + 1 : NULL;
+}
+
+const char *words_file(const char *path, const char *folder) {
+    size_t length = strlen(folder);
+    const char *library = in_library(path);
+    if (library)
+        return library;
+    return length > 1 && strncmp(path, folder, length) == 0 && path[length] == '/' ? path + length + 1 : path;
+}

@@ -22,6 +22,10 @@ struct words words_share(uint64_t part, uint64_t whole); /* "99.98 %", rounded d
  * target can move the cursor of whoever reads the report. Returns the columns written. */
 size_t words_print(FILE *out, const char *text);
 
+/* The file of Python code as short as a person knows it: without the current folder, without where Python's library
+ * and installed packages are. Points into `path`. */
+const char *words_file(const char *path, const char *folder);
+
 /* Columns that words_print would write. */
 size_t words_width(const char *text);
 
