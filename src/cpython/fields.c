@@ -203,7 +203,7 @@ static const struct type_fields types[] = {
      ". target entity names start_ns end_ns start data end comment pi doctype close"},
     {"zip", 0, ". iterators result"},
     {"zoneinfo.ZoneInfo", 208,
-     "key file_name @80 standard_utcoff standard_dstoff standard_tzname @112 dst_utcoff dst_dstoff dst_tzname |"},
+     "key file_name @96 standard_utcoff standard_dstoff standard_tzname @128 dst_utcoff dst_dstoff dst_tzname |"},
 };
 
 static int compare_name(const void *key, const void *element) {

@@ -106,11 +106,11 @@ static void walk_tee_data(const struct walk *walk) {
         visit(walk->visitor, private_word(walk, 40 + i * 8), REFERENCE_INDEX, label_index(i));
 }
 
-/* Modules/_zoneinfo.c: PyZoneInfo_ZoneInfo {..., _ttinfos 176, num_transitions, num_ttinfos}; _ttinfo {utcoff, dstoff,
+/* Modules/_zoneinfo.c: PyZoneInfo_ZoneInfo {..., num_ttinfos 48, ..., _ttinfos 192, ...}; _ttinfo {utcoff, dstoff,
  * tzname, seconds}. */
 static void walk_zone_info(const struct walk *walk) {
     static const char *const names[] = {"utcoff", "dstoff", "tzname"};
-    struct records infos = {private_word(walk, 176), private_word(walk, 192), 32};
+    struct records infos = {private_word(walk, 192), private_word(walk, 48), 32};
     const void *bytes = view_records(walk, &infos);
     for (uint64_t i = 0; bytes && i < infos.count * 3; i++)
         visit(walk->visitor, word_at(bytes, i / 3 * infos.stride + i % 3 * 8), REFERENCE_SLOT, label_text(names[i % 3]));

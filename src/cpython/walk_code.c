@@ -2,6 +2,8 @@
 #include "cpython/refcount.h"
 #include "cpython/walk.h"
 
+#include <string.h>
+
 void walk_function(const struct walk *walk) {
     const struct layout *layout = walk->layout;
     walk_field(walk, layout->function_globals, REFERENCE_GLOBALS, "__globals__");
@@ -148,21 +150,12 @@ static bool is_executing(const struct layout *layout, const unsigned char *frame
     return frame[layout->frame_executing] == layout->frame_executing_value;
 }
 
-/* Where frames are objects, what the frame of a call that is under way or of a living generator holds is told
- * as its thread's or its generator's, as in the versions where it is theirs. */
+/* Where frames are objects, what the frame of a call that is under way holds is told as its thread's, as in the
+ * versions where it is the thread's; but a generator that runs owns its frame. */
 static void walk_whole_frame(const struct walk *walk) {
-    if (!is_executing(walk->layout, walk->bytes) && !word_at(walk->bytes, walk->layout->frame_generator))
-        walk_interpreter_frame(walk->model, walk->object, false, walk->visitor);
-}
-
-static void walk_frame_of_generator(const struct walk *walk) {
-    const struct layout *layout = walk->layout;
-    remote_address frame = word_at(walk->bytes, layout->generator_frame_object);
-    const unsigned char *bytes =
-        frame ? image_view(walk->model->image, frame, layout->frame_localsplus) : NULL;
-    visit(walk->visitor, frame, REFERENCE_SLOT, label_text("gi_frame"));
-    if (bytes)
-        walk_interpreter_frame(walk->model, frame, is_executing(layout, bytes), walk->visitor);
+    bool executing = is_executing(walk->layout, walk->bytes);
+    if (!executing || word_at(walk->bytes, walk->layout->frame_generator))
+        walk_interpreter_frame(walk->model, walk->object, executing, walk->visitor);
 }
 
 /* Objects/frameobject.c: frame_traverse; the locals are the frame's own only after its call has ended. */
@@ -182,19 +175,35 @@ void walk_frame_object(const struct walk *walk) {
         walk_interpreter_frame(walk->model, frame, false, walk->visitor);
 }
 
-/* Objects/genobject.c: gen_traverse. */
+/* Fields of generators, coroutines and asynchronous generators begin with other letters. */
+struct generator_names {
+    const char *type, *code, *frame, *origin;
+};
+
+static const struct generator_names *generator_names(const char *type) {
+    static const struct generator_names names[] = {{"coroutine", "cr_code", "cr_frame", "cr_origin"},
+                                                   {"async_generator", "ag_code", "ag_frame", "ag_finalizer"},
+                                                   {"generator", "gi_code", "gi_frame", NULL}};
+    for (size_t i = 0; i < 2; i++)
+        if (strcmp(names[i].type, type) == 0)
+            return &names[i];
+    return &names[2];
+}
+
+/* Objects/genobject.c: gen_traverse. The origin of a plain generator is never set, not even to NULL. */
 void walk_generator(const struct walk *walk) {
     const struct layout *layout = walk->layout;
-    walk_field(walk, layout->generator_code, REFERENCE_SLOT, "gi_code");
+    const struct generator_names *names = generator_names(walk->type->name);
+    walk_field(walk, layout->generator_code, REFERENCE_SLOT, names->code);
     walk_field(walk, layout->generator_name, REFERENCE_SLOT, "__name__");
     walk_field(walk, layout->generator_qualname, REFERENCE_SLOT, "__qualname__");
     walk_field(walk, layout->generator_exc_type, REFERENCE_SLOT, NULL);
     walk_field(walk, layout->generator_exc_value, REFERENCE_SLOT, "gi_exc_state");
     walk_field(walk, layout->generator_exc_traceback, REFERENCE_SLOT, NULL);
-    if (layout->generator_origin + 8 <= walk->type->basic_size)
-        walk_field(walk, layout->generator_origin, REFERENCE_SLOT, "cr_origin");
+    if (names->origin && layout->generator_origin + 8 <= walk->type->basic_size)
+        walk_field(walk, layout->generator_origin, REFERENCE_SLOT, names->origin);
     if (layout->generator_frame_object != LAYOUT_NONE) {
-        walk_frame_of_generator(walk);
+        walk_field(walk, layout->generator_frame_object, REFERENCE_SLOT, names->frame);
         return;
     }
     remote_address frame = walk->object + layout->generator_frame;
@@ -203,7 +212,7 @@ void walk_generator(const struct walk *walk) {
     if (state <= executing)
         walk_interpreter_frame(walk->model, frame, state == executing, walk->visitor);
     else if (layout->generator_code == LAYOUT_NONE) /* the code stays alive with the generator */
-        visit(walk->visitor, model_frame_code(walk->model, frame), REFERENCE_SLOT, label_text("gi_code"));
+        visit(walk->visitor, model_frame_code(walk->model, frame), REFERENCE_SLOT, label_text(names->code));
 }
 
 void walk_traceback(const struct walk *walk) {
