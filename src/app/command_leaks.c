@@ -11,6 +11,7 @@ enum { OPERANDS_MAX = 64 };
 static const struct option_rule options[] = {
     {"seconds", 's', OPTION_REAL, COMMAND_OPTION(seconds), "S", "watch a process for S seconds (30)", 0.1, 604800},
     {"snapshots", 'n', OPTION_WHOLE, COMMAND_OPTION(snapshots), "N", "take N snapshots in that time (7)", 2, 1000},
+    {"lines", 0, OPTION_FLAG, COMMAND_OPTION(lines), NULL, "put the sampler in, to tell which lines allocate", 0, 0},
     {"json", 0, OPTION_TEXT, COMMAND_OPTION(json), "FILE", "write the verdict as JSON; - for standard output", 0, 0},
     {"pause", 0, OPTION_FLAG, COMMAND_OPTION(pause), NULL, "copy while stopped, do not fork a picture", 0, 0},
     {0},
@@ -54,6 +55,7 @@ static struct error *run(const struct choices *choices, int *status_out) {
     struct watch watch;
     struct verdict verdict = {0};
     watch_open(&watch, targets, choices->operand_count, choices->seconds, (size_t)choices->snapshots);
+    watch.lines = choices->lines;
     struct error *error = pipeline_leaks(&watch, &arena, &verdict);
     watch_close(&watch);
     if (!error)
@@ -69,9 +71,11 @@ const struct command command_leaks = {
     .details = "Takes several snapshots of a running Python process and says what leaks. The process is stopped\n"
                "for milliseconds each time and is otherwise untouched. Snapshot files taken earlier are compared\n"
                "in the order given; one file or core alone shows what is held, not what grows. Ctrl-C: the verdict so far.\n"
+               "--lines loads the sampler into the process for that time: findings then tell the lines that allocated.\n"
                "Exit status: 0 no leak, 1 a leak was found, 2 inconclusive.",
     .examples = "  caulk leaks 4121\n"
                 "  caulk leaks 4121 --seconds 120 --json verdict.json\n"
+                "  caulk leaks 4121 --lines\n"
                 "  caulk leaks monday.caulk tuesday.caulk wednesday.caulk\n",
     .options = options,
     .defaults = {.seconds = 30, .snapshots = 7},

@@ -1,8 +1,10 @@
 /* The samples of a process beside its heap: which object each live block is. */
 #include "app/join.h"
 
+#include "app/attach.h"
 #include "app/recordings.h"
 #include "graph/capture.h"
+#include "memory/maps.h"
 
 #include <stdlib.h>
 
@@ -86,4 +88,33 @@ struct error *join_samples(struct stage *stage, int pid) {
     sampling->node_of_block = find_owners(stage->heap, samples, &stage->arena);
     stage->sampling = sampling;
     return NULL;
+}
+
+bool join_has_recording(int pid) {
+    struct arena scratch = {0};
+    struct maps maps = {0};
+    bool found = false;
+    error_discard(maps_read(pid, &scratch, &maps));
+    for (size_t i = 0; i < maps.count && !found; i++)
+        found = strstr(maps.segments[i].path, WIRE_NAME) != NULL;
+    arena_deinit(&scratch);
+    return found;
+}
+
+/* A watch is short, so the samples are dense; the sampler takes fewer of them where they would cost too much. */
+static const char dense_options[] = "interval=16384";
+
+struct error *join_begin(int pid, bool *attached_out) {
+    struct attach_report report;
+    *attached_out = false;
+    if (join_has_recording(pid))
+        return NULL;
+    TRY(attach_start(pid, dense_options, &report));
+    *attached_out = true;
+    return NULL;
+}
+
+void join_end(int pid) {
+    struct attach_report report;
+    error_discard(attach_stop(pid, &report)); /* the process may have ended */
 }

@@ -8,4 +8,12 @@
  * stage's heap must have been captured from that process just now. */
 struct error *join_samples(struct stage *stage, int pid);
 
+/* Whether process `pid` has a recording. */
+bool join_has_recording(int pid);
+
+/* Puts the sampler into process `pid` for the time of a watch, unless it is there already; *attached_out says whether
+ * it was not. join_end takes it out again. */
+struct error *join_begin(int pid, bool *attached_out);
+void join_end(int pid);
+
 #endif

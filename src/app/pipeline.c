@@ -1,6 +1,8 @@
 /* The pipeline, in order: from a target to a verdict. */
 #include "app/pipeline.h"
 
+#include "app/join.h"
+
 #include <math.h>
 
 enum { LEAST_GROWTH = 16 << 10 }; /* bytes in the window below which nothing is worth a finding */
@@ -79,7 +81,15 @@ static void add_remarks(const struct watch *watch, struct arena *arena, struct v
             add_note(verdict, arena, arena_format(arena, "%s", watch->targets[i].remarks[k]));
 }
 
-struct error *pipeline_leaks(struct watch *watch, struct arena *arena, struct verdict *out) {
+/* Samples are read whenever there are some, whoever asked for them. */
+static void conclude(const struct watch *watch, struct stage *stage, const struct history *history, struct arena *arena,
+                     struct verdict *out) {
+    if (watch->live)
+        error_discard(join_samples(stage, watch->targets[0].pid)); /* the verdict then has no lines */
+    pipeline_conclude(stage, history, arena, out);
+}
+
+static struct error *look_on(struct watch *watch, struct arena *arena, struct verdict *out) {
     struct history history = {0};
     struct error *error;
     struct heap *heap;
@@ -90,15 +100,28 @@ struct error *pipeline_leaks(struct watch *watch, struct arena *arena, struct ve
         history_add(&history, &stage, watch->asked);       /* 7 the path tree, which is kept */
         bool enough = false, concluded = watch->taken >= WATCH_LEAST;
         if (concluded) {
-            pipeline_conclude(&stage, &history, arena, out);        /* 6-9 dominators, growth, diagnosis */
+            conclude(watch, &stage, &history, arena, out); /* 6-9 dominators, growth, samples, diagnosis */
             enough = diagnosis_is_certain(out, watch->seconds);
         }
         more = !enough && watch_wait(watch);
         if (!more && !concluded)
-            pipeline_conclude(&stage, &history, arena, out);
+            conclude(watch, &stage, &history, arena, out);
         stage_close(&stage);
     }
     history_deinit(&history);
+    return error;
+}
+
+struct error *pipeline_leaks(struct watch *watch, struct arena *arena, struct verdict *out) {
+    bool attached = false, wanted = watch->lines && watch->live;
+    int pid = watch->targets[0].pid;
+    struct error *refusal = wanted ? join_begin(pid, &attached) : NULL;
+    struct error *error = look_on(watch, arena, out);
+    if (attached)
+        join_end(pid);
     add_remarks(watch, arena, out);
+    if (refusal)
+        add_note(out, arena, arena_format(arena, "no allocation lines: %s", refusal->message));
+    error_discard(refusal);
     return verdict_so_far(watch, error, arena, out);
 }

@@ -18,6 +18,7 @@ struct watch {
     double started, last_started;
     double least_cost;      /* seconds of the cheapest snapshot so far, 0 none yet */
     bool interrupted;
+    bool lines;             /* the sampler is to tell which lines allocate */
     struct interrupt interrupt;
     struct progress progress;
 };

@@ -5,7 +5,7 @@
 static const char *const readers[] = {
     "get", "items", "keys", "values", "pop", "popitem", "popleft", "remove", "discard", "clear", "copy", "index",
     "count", "sort", "reverse", "join", "split", "strip", "format", "encode", "decode", "startswith", "endswith",
-    "close", "is_alive", "wait", "qsize", "empty", "full", "get_nowait", "acquire", "release", "cancel", "done",
+    "close", "is_alive", "qsize", "empty", "full", "get_nowait", "acquire", "release", "cancel", "done",
     "result", "cache_clear", "cache_info", "len", "list", "tuple", "set", "dict", "sorted", "iter", "enumerate",
     "sum", "max", "min", "any", "all", "print", "str", "repr", "isinstance", "issubclass", "hasattr", "getattr", "id",
     "bool", "type", "next", "range", "zip", "map", "filter", "reversed", "frozenset", "dumps", "difference", "union",
