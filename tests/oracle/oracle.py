@@ -211,6 +211,8 @@ class Report:
             return "%s: cannot be part of a cycle" % node.type
         if kind == EDGE_KINDS.index("type"):
             return "the type of an object, which every instance of a class made at run time counts (PyObject_Init)"
+        if node.flags & NODE_IMMORTAL and not node.flags & NODE_COLLECTED:
+            return "immortal, and not collected: nothing is kept alive by it"
         if node.refcount == node.in_edges and not node.flags & NODE_IMMORTAL:
             return "owned, as the reference count of its target says: without this reference it would be one too high"
         if "lru_list_elem" in node.type:
