@@ -173,11 +173,12 @@ static void walk_managed_dict(const struct walk *walk) {
     visit(walk->visitor, dict, REFERENCE_NAMESPACE, label_text("__dict__"));
 }
 
+/* Behind items, whose number varies, there is room for the __dict__ alone (Objects/typeobject.c: type_new_slots). */
 void walk_instance(const struct walk *walk) {
     const struct type_model *type = walk->type;
     if (type->sequence_size)
         walk_structure_sequence(walk);
-    else if (type->basic_size > type->walked_size)
+    else if (type->basic_size > type->walked_size && (type->dict_offset >= 0 || type->managed_dict))
         walk_words(walk, type->walked_size, type->basic_size);
     if (type->beside)
         type->beside(walk);

@@ -79,10 +79,10 @@ static void walk_sqlite_connection(const struct walk *walk) {
     }
 }
 
-/* Modules/_sqlite/cache.h: pysqlite_Cache {..., first 32, ...}, pysqlite_Node {..., next 48}. */
+/* Modules/_sqlite/cache.h: pysqlite_Cache {..., mapping, factory, first 40, ...}, pysqlite_Node {..., next 48}. */
 static void walk_sqlite_cache(const struct walk *walk) {
     struct chain chain = {0};
-    remote_address node = private_word(walk, 32);
+    remote_address node = private_word(walk, 40);
     for (uint64_t i = 0; node && !chain_returns(&chain, node); i++) {
         visit(walk->visitor, node, REFERENCE_INDEX, label_index(i));
         node = model_word(walk->model, node + private_offset(walk->layout, 48));
