@@ -294,7 +294,7 @@ static bool wait_for_door(struct work *work) {
     struct attachment *attachment = work->attachment;
     double begin = stop_clock();
     bool asks = attachment->pending.layout->interpreter_breaker != UINT32_MAX;
-    int wakes = attachment->pending.layout->main_thread_only ? 2 : 0;
+    bool wakes = attachment->pending.layout->main_thread_only;
     for (long tries = 0; stop_clock() < attachment->deadline; tries++) {
         uint32_t state;
         if (!memory_read(attachment->memory, work->data, sizeof state, &state))
@@ -305,10 +305,8 @@ static bool wait_for_door(struct work *work) {
         }
         if (asks && state == DOOR_WAITS && tries % 32 == 31)
             pending_signal(&attachment->pending, attachment->pending.layout->breaker_bit);
-        if (state == DOOR_WAITS && wakes && tries > 20 && tries % 32 == 0) {
-            wakes--;
+        if (wakes && state == DOOR_WAITS && tries % 64 == 40)
             error_discard(visit(work, wake));
-        }
         rest(tries < 20 ? 1 : 5);
     }
     return false;

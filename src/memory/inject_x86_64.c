@@ -361,9 +361,14 @@ bool injection_end(struct injection *injection, double deadline) {
     return false;
 }
 
-static bool is_of_libc(const struct memory_segment *segment) {
+/* The sampler waits for nothing: a word that points to it is a leftover of its last call. */
+static bool is_passed_over(const struct memory_segment *segment) {
+    static const char *const files[] = {"/libc", "/libpthread", "/ld-", "/memfd:libcaulk"};
     const char *name = strrchr(segment->path, '/');
-    return name && (strncmp(name, "/libc", 5) == 0 || strncmp(name, "/libpthread", 11) == 0 || strncmp(name, "/ld-", 4) == 0);
+    for (size_t i = 0; name && i < sizeof files / sizeof *files; i++)
+        if (strncmp(name, files[i], strlen(files[i])) == 0)
+            return true;
+    return false;
 }
 
 /* The first word of the stack that points to code outside of the C library. */
@@ -373,7 +378,7 @@ static remote_address find_caller(const struct memory *memory, remote_address st
         return 0;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         const struct memory_segment *segment = memory_find_segment(memory, words[i]);
-        if (segment && (segment->flags & SEGMENT_EXECUTE) && !is_of_libc(segment))
+        if (segment && (segment->flags & SEGMENT_EXECUTE) && !is_passed_over(segment))
             return words[i];
     }
     return 0;
