@@ -144,6 +144,8 @@ static void find_collector_lists(const struct door *door, struct layout *made, r
         moved.gc_enabled += by;
         if (made->told_gc_statistics == LAYOUT_NONE)
             moved.gc_statistics += by;
+        if (made->told_gc_collecting == LAYOUT_NONE)
+            moved.gc_collecting += by;
         if (!collector_lists_fit(door->memory, &moved, interpreter + made->interpreter_gc))
             continue;
         *made = moved;

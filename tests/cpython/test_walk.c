@@ -188,9 +188,9 @@ TEST(what_is_dead_or_no_object_has_no_type) {
 TEST(rows_are_chosen_by_minor_version_and_nearest_patch) {
     CHECK_EQUAL(layout_find(0x030b02f0)->version, 0x030b02f0);
     CHECK_EQUAL(layout_find(0x030b09f0)->version, 0x030b07f0);
-    CHECK_EQUAL(layout_find(0x030d05f0)->version, 0x030d00f0);
+    CHECK_EQUAL(layout_find(0x030d05f0)->version, 0x030d05f0);
     CHECK_EQUAL(layout_find(0x030d0cf0)->version, 0x030d12f0);
-    CHECK_EQUAL(layout_find(0x030900f0)->version, 0x030912f0);
+    CHECK_EQUAL(layout_find(0x030900f0)->version, 0x030902f0);
     CHECK(layout_find(0x030812f0) == NULL);
     CHECK(layout_find(0x031000f0) == NULL);
 }
