@@ -84,6 +84,27 @@ static void fill_holders(struct stage *stage, size_t limit, struct table_top *ou
 }
 
 static struct error *print(const struct table_top *table, const char *json) {
+/* What lives, by the line that allocated it, if the process has a recording. */
+static void fill_lines(struct stage *stage, size_t limit, struct table_top *out) {
+    size_t count;
+    if (!stage->sampling)
+        return;
+    const struct samples *samples = stage->sampling->samples;
+    const struct samples_line *lines = samples_lines(samples, &stage->arena, &count);
+    struct table_line *rows = arena_new(&stage->arena, struct table_line, count + 1);
+    for (size_t i = 0; i < count && out->line_count < limit && lines[i].live_bytes; i++)
+        if (lines[i].line)
+            rows[out->line_count++] = (struct table_line){
+                .file = arena_copy_text(&stage->arena, lines[i].file.data, lines[i].file.length),
+                .function = arena_copy_text(&stage->arena, lines[i].function.data, lines[i].function.length),
+                .line = lines[i].line,
+                .live_bytes = lines[i].live_bytes,
+                .live_count = lines[i].live_count,
+            };
+    out->lines = rows;
+    out->lines_exact = samples->exact;
+}
+
     if (!json) {
         report_top_text(table, stdout, output_colour());
         return NULL;
@@ -105,6 +126,7 @@ static struct error *run(const struct choices *choices, int *status_out) {
     fill_types(&stage, order, (size_t)choices->limit, &table);
     fill_holders(&stage, (size_t)choices->limit, &table);
     struct error *error = print(&table, choices->json);
+    fill_lines(&stage, (size_t)choices->limit, &table);
     stage_close(&stage);
     return error;
 }

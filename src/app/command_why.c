@@ -1,6 +1,8 @@
 /* caulk why: who holds it. Paths from the roots to objects of a type, at an address or with a name. */
 #include "app/command.h"
 #include "app/tables.h"
+#include "base/vector.h"
+#include "diagnosis/allocated.h"
 
 #include <stdlib.h>
 
@@ -17,14 +19,40 @@ struct matches {
     size_t count, limit;
     uint64_t total;
 };
+    struct vector lines; /* struct weighed_line of those that the sampler knows */
 
 static void add_match(const struct stage *stage, node_id node, struct matches *out) {
-    const uint64_t *retained = stage->dominators.retained;
+static const struct samples_block *block_of(const struct stage *stage, node_id node) {
+    uint64_t address = stage->heap->graph.addresses[node];
+    const struct samples_block *block =
+        stage->sampling && address ? samples_find(stage->sampling->samples, address) : NULL;
+    return block && block->stack < stage->sampling->samples->stack_count ? block : NULL;
+}
+
+static uint32_t frame_of(const struct stage *stage, const struct samples_block *block) {
+    return block ? allocated_frame(stage->sampling->samples, block->stack) : SAMPLES_NONE;
+}
+
+static void add_line(const struct stage *stage, node_id node, struct matches *out) {
+    const struct samples_block *block = block_of(stage, node);
+    uint32_t frame = frame_of(stage, block);
+    if (frame != SAMPLES_NONE)
+        *vector_push(&out->lines, struct weighed_line) =
+            (struct weighed_line){frame, block->weight * (double)block->size};
+}
+
+/* Among those that retain as much, one whose birth is known is the better example. */
+static uint64_t worth(const struct stage *stage, node_id node) {
+    return 2 * stage->dominators.retained[node] + (block_of(stage, node) != NULL);
+}
+
+    uint64_t own = worth(stage, node);
     out->total++;
-    if (out->count == out->limit && retained[out->best[out->limit - 1]] >= retained[node])
+    add_line(stage, node, out);
+    if (out->count == out->limit && worth(stage, out->best[out->limit - 1]) >= own)
         return;
     size_t at = out->count < out->limit ? out->count++ : out->limit - 1;
-    for (; at > 0 && retained[out->best[at - 1]] < retained[node]; at--)
+    for (; at > 0 && worth(stage, out->best[at - 1]) < own; at--)
         out->best[at] = out->best[at - 1];
     out->best[at] = node;
 }
@@ -149,6 +177,40 @@ static const char *step_words(struct stage *stage, const struct path_step *steps
 }
 
 static void fill_path(struct stage *stage, node_id node, struct table_path *out) {
+static void fill_birth(struct stage *stage, node_id node, struct table_path *out) {
+    const struct samples_block *block = block_of(stage, node);
+    uint32_t index = frame_of(stage, block);
+    out->age = -1;
+    if (index == SAMPLES_NONE)
+        return;
+    const struct wire_head *head = &stage->sampling->samples->head;
+    const struct samples_frame *frame = &stage->sampling->samples->frames[index];
+    out->born = (struct table_line){
+        .file = arena_copy_text(&stage->arena, frame->file.data, frame->file.length),
+        .function = arena_copy_text(&stage->arena, frame->function.data, frame->function.length),
+        .line = frame->line,
+    };
+    double now = stage->heap->facts.taken_at - (double)head->started / 1e9;
+    if (now >= block->born / 1e3)
+        out->age = now - block->born / 1e3;
+}
+
+static void fill_lines(struct stage *stage, struct matches *matches, struct table_why *out) {
+    enum { LINES_MOST = 5 };
+    struct source_line *lines;
+    if (!matches->lines.count)
+        return;
+    size_t count = allocated_lines(stage->sampling->samples, matches->lines.items, matches->lines.count, LINES_MOST,
+                                   &stage->arena, &lines);
+    struct table_line *rows = arena_new(&stage->arena, struct table_line, count + 1);
+    for (size_t i = 0; i < count; i++)
+        rows[i] = (struct table_line){.file = lines[i].file, .function = lines[i].function,
+                                      .line = (uint32_t)lines[i].line, .share = lines[i].share};
+    out->lines = rows;
+    out->line_count = count;
+    out->sampled = matches->lines.count;
+}
+
     const struct graph *graph = &stage->heap->graph;
     struct path_step *steps;
     size_t count = paths_steps(graph, &stage->paths, node, &stage->arena, &steps);
@@ -161,6 +223,7 @@ static void fill_path(struct stage *stage, node_id node, struct table_path *out)
                                                       graph->addresses[steps[i].node]};
     }
     out->path = tables_path(stage, node, &stage->arena);
+    fill_birth(stage, node, out);
     out->steps = rows;
     out->retained = stage->dominators.retained[node];
 }
@@ -191,9 +254,11 @@ static struct error *run(const struct choices *choices, int *status_out) {
         struct table_why table = {
             .what = what, .matches = matches.total, .paths = rows, .path_count = matches.count};
         tables_snapshot(stage.heap, &table.snapshot);
+        fill_lines(&stage, &matches, &table);
         error = print(&table, choices->json);
     }
     stage_close(&stage);
+    vector_deinit(&matches.lines);
     return error;
 }
 

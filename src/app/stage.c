@@ -1,4 +1,5 @@
 /* One snapshot and what is computed of it, and what is kept of it when it goes. */
+#include "app/join.h"
 #include "app/pipeline.h"
 
 #include <math.h>
@@ -32,6 +33,8 @@ struct error *stage_open_target(struct stage *stage, const char *word, bool paus
     target_print_remarks(&target);
     progress_open(&progress);
     stage_open(stage, heap);
+    if (target.pid)
+        error_discard(join_samples(stage, target.pid)); /* lines are left out then */
     progress_show(&progress, "caulk: who holds what in %u objects", heap->graph.node_count);
     stage_find_dominators(stage);
     progress_close(&progress);

@@ -9,12 +9,6 @@ enum { LINES_MOST = 5 };
 
 static const double least_share = 0.005; /* lines below it are not worth a line */
 
-/* One line and what it weighs. */
-struct weighed_line {
-    uint32_t frame; /* index into the samples' frames */
-    double bytes;
-};
-
 struct weighing {
     const struct candidate *candidate;
     const struct sampling *sampling;
@@ -23,8 +17,7 @@ struct weighing {
     bool everything; /* nothing was born in the window: what was there before counts too */
 };
 
-/* The line that a person would look at: the innermost one of the user's own code, else the innermost one. */
-static uint32_t line_of(const struct samples *samples, uint32_t stack) {
+uint32_t allocated_frame(const struct samples *samples, uint32_t stack) {
     uint32_t leaf = samples->stacks[stack].frame;
     for (uint32_t frame = leaf; frame < samples->frame_count; frame = samples->frames[frame].parent) {
         const struct samples_frame *at = &samples->frames[frame];
@@ -113,7 +106,7 @@ static size_t weigh(const struct weighing *weighing, bool scaled, struct weighed
         uint32_t place = place_of(weighing, i);
         uint32_t frame = place == UINT32_MAX || samples->blocks[i].stack >= samples->stack_count
                              ? SAMPLES_NONE
-                             : line_of(samples, samples->blocks[i].stack);
+                             : allocated_frame(samples, samples->blocks[i].stack);
         if (frame == SAMPLES_NONE)
             continue;
         double bytes = bytes_of(&samples->blocks[i]) * (scaled ? grown_part(weighing, place) : 1);
@@ -127,18 +120,24 @@ static const char *copy(struct span text, struct arena *arena) {
     return arena_copy_text(arena, text.data, text.length);
 }
 
-static void keep_lines(const struct samples *samples, const struct weighed_line *lines, size_t count, double sum,
-                       struct arena *arena, struct finding *out) {
-    out->allocated_at = arena_new(arena, struct source_line, LINES_MOST);
-    for (size_t i = 0; i < count && out->allocated_count < LINES_MOST && lines[i].bytes > least_share * sum; i++) {
+size_t allocated_lines(const struct samples *samples, struct weighed_line *lines, size_t count, size_t limit,
+                       struct arena *arena, struct source_line **out) {
+    double sum = 0;
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += lines[i].bytes;
+    count = fold_lines(samples, lines, count);
+    *out = arena_new(arena, struct source_line, limit + 1);
+    for (size_t i = 0; i < count && kept < limit && sum > 0 && lines[i].bytes > least_share * sum; i++) {
         const struct samples_frame *frame = &samples->frames[lines[i].frame];
-        out->allocated_at[out->allocated_count++] = (struct source_line){
+        (*out)[kept++] = (struct source_line){
             .file = copy(frame->file, arena),
             .function = copy(frame->function, arena),
             .line = (int32_t)frame->line,
             .share = lines[i].bytes / sum,
         };
     }
+    return kept;
 }
 
 void allocated_fill(const struct candidate *candidate, struct arena *arena, struct finding *out) {
@@ -163,6 +162,7 @@ void allocated_fill(const struct candidate *candidate, struct arena *arena, stru
     if (sum <= 0)
         count = weigh(&weighing, false, lines, &sum);
     if (sum > 0)
-        keep_lines(sampling->samples, lines, fold_lines(sampling->samples, lines, count), sum, arena, out);
+        out->allocated_count =
+            allocated_lines(sampling->samples, lines, count, LINES_MOST, arena, &out->allocated_at);
     arena_deinit(&scratch);
 }

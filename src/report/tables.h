@@ -27,8 +27,19 @@ struct table_holder {
     uint64_t address, entries, objects, retained;
 };
 
+/* A line of source and what of it lives, by the sampler. */
+struct table_line {
+    const char *file, *function;
+    uint32_t line;
+    uint64_t live_bytes, live_count;
+    double share;
+};
+
 struct table_top {
     struct table_snapshot snapshot;
+    const struct table_line *lines; /* empty without a recording */
+    size_t line_count;
+    bool lines_exact;
     const struct table_type *types;
     size_t type_count, types_left_out;
     const struct table_holder *holders;
@@ -55,6 +66,8 @@ struct table_step {
 };
 
 struct table_path {
+    struct table_line born; /* where the object was allocated; line 0: not known */
+    double age;             /* seconds; -1 unknown */
     const char *path;
     const struct table_step *steps;
     size_t step_count;
@@ -65,6 +78,9 @@ struct table_why {
     struct table_snapshot snapshot;
     const char *what;
     uint64_t matches;
+    const struct table_line *lines; /* that allocated the matching objects, as far as they were sampled */
+    size_t line_count;
+    uint64_t sampled;
     const struct table_path *paths;
     size_t path_count;
 };

@@ -34,6 +34,27 @@ void report_snapshot_json(const struct table_snapshot *table, FILE *out) {
     write_snapshot(&json, NULL, table);
 }
 
+static void write_line(struct json *json, const char *key, const struct table_line *line, bool live) {
+    json_begin_object(json, key);
+    json_text(json, "file", line->file);
+    json_unsigned(json, "line", line->line);
+    json_text(json, "function", line->function);
+    if (line->share > 0)
+        json_real(json, "share", line->share);
+    if (live) {
+        json_unsigned(json, "live_bytes", line->live_bytes);
+        json_unsigned(json, "live_count", line->live_count);
+    }
+    json_end_object(json);
+}
+
+static void write_lines(struct json *json, const char *key, const struct table_line *lines, size_t count, bool live) {
+    json_begin_array(json, key);
+    for (size_t i = 0; i < count; i++)
+        write_line(json, NULL, &lines[i], live);
+    json_end_array(json);
+}
+
 void report_top_json(const struct table_top *table, FILE *out) {
     struct json json = {.out = out};
     json_begin_object(&json, NULL);
@@ -61,6 +82,10 @@ void report_top_json(const struct table_top *table, FILE *out) {
         json_end_object(&json);
     }
     json_end_array(&json);
+    if (table->line_count) {
+        write_lines(&json, "lines", table->lines, table->line_count, true);
+        json_bool(&json, "lines_exact", table->lines_exact);
+    }
     json_end_object(&json);
 }
 
@@ -87,6 +112,10 @@ void report_tree_json(const struct table_tree *table, FILE *out) {
 static void write_path(struct json *json, const struct table_path *path) {
     json_begin_object(json, NULL);
     json_text(json, "path", path->path);
+    if (path->born.line)
+        write_line(json, "allocated_at", &path->born, false);
+    if (path->born.line && path->age >= 0)
+        json_real(json, "age_seconds", path->age);
     json_begin_array(json, "steps");
     for (size_t i = 0; i < path->step_count; i++) {
         json_begin_object(json, NULL);
@@ -106,6 +135,8 @@ void report_why_json(const struct table_why *table, FILE *out) {
     write_snapshot(&json, "snapshot", &table->snapshot);
     json_text(&json, "what", table->what);
     json_unsigned(&json, "matches", table->matches);
+    if (table->line_count)
+        write_lines(&json, "allocated_at", table->lines, table->line_count, false);
     json_begin_array(&json, "paths");
     for (size_t i = 0; i < table->path_count; i++)
         write_path(&json, &table->paths[i]);

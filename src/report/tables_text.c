@@ -32,6 +32,31 @@ void report_snapshot_text(const struct table_snapshot *table, const char *path, 
     }
 }
 
+static void print_place(const struct table_line *line, FILE *out) {
+    char place[600];
+    snprintf(place, sizeof place, "%s:%u", line->file ? line->file : "?", line->line);
+    words_print(out, place);
+    if (line->function && *line->function) {
+        fputs("  ", out);
+        words_print(out, line->function);
+        fputs("()", out);
+    }
+}
+
+static void print_live_lines(const struct table_top *table, FILE *out, bool colour) {
+    if (!table->line_count)
+        return;
+    fputc('\n', out);
+    print_bold(out, colour, table->lines_exact ? "       alive      objects  line" : " about alive      objects  line");
+    fputc('\n', out);
+    for (size_t i = 0; i < table->line_count; i++) {
+        fprintf(out, "%12s %12s  ", words_bytes(table->lines[i].live_bytes).text,
+                words_count(table->lines[i].live_count).text);
+        print_place(&table->lines[i], out);
+        fputc('\n', out);
+    }
+}
+
 void report_top_text(const struct table_top *table, FILE *out, bool colour) {
     print_snapshot(&table->snapshot, out);
     if (table->type_count) {
@@ -62,6 +87,7 @@ void report_top_text(const struct table_top *table, FILE *out, bool colour) {
         words_print(out, row->path);
         fputc('\n', out);
     }
+    print_live_lines(table, out, colour);
 }
 
 void report_tree_text(const struct table_tree *table, FILE *out, bool colour) {
@@ -93,6 +119,14 @@ static void print_path(const struct table_path *path, FILE *out, bool colour) {
     fputs("\n  ", out);
     print_bold(out, colour, path->path);
     fprintf(out, "   retains %s\n", words_bytes(path->retained).text);
+    if (path->born.line) {
+        fputs("    allocated ", out);
+        if (path->age >= 0)
+            fprintf(out, "%.1f s ago ", path->age);
+        fputs("at ", out);
+        print_place(&path->born, out);
+        fputc('\n', out);
+    }
     for (size_t i = 0; i < path->step_count; i++) {
         const struct table_step *step = &path->steps[i];
         fputs(i ? "    └ " : "    ", out);
@@ -112,6 +146,13 @@ void report_why_text(const struct table_why *table, FILE *out, bool colour) {
     if (table->path_count < table->matches)
         fprintf(out, "; the %zu that retain%s most", table->path_count, table->path_count == 1 ? "s" : "");
     fputc('\n', out);
+    if (table->line_count)
+        fprintf(out, "allocated at, by %s of them that were sampled:\n", words_count(table->sampled).text);
+    for (size_t i = 0; i < table->line_count; i++) {
+        fprintf(out, "  %6s  ", words_percent(table->lines[i].share).text);
+        print_place(&table->lines[i], out);
+        fputc('\n', out);
+    }
     for (size_t i = 0; i < table->path_count; i++)
         print_path(&table->paths[i], out, colour);
 }
