@@ -139,7 +139,7 @@ static uint64_t count_of(const struct walk *walk, const struct described_field *
     if (field->kind == FIELD_BEHIND)
         count = model_word(walk->model, block + field->count);
     else
-        count = word_at(walk->bytes, field->count);
+        count = private_word(walk, field->count);
     if (field->kind == FIELD_TUPLE_LONG)
         count = model_word(walk->model, count + walk->layout->object_size);
     return count >> COUNT_MOST_BITS ? 0 : count;
@@ -148,7 +148,7 @@ static uint64_t count_of(const struct walk *walk, const struct described_field *
 /* The nodes of a list that is not longer than the image is large; `visitor` may be NULL. */
 static uint64_t walk_nodes(const struct walk *walk, const struct described_field *field,
                            struct reference_visitor *visitor) {
-    remote_address node = word_at(walk->bytes, field->offset);
+    remote_address node = private_word(walk, field->offset);
     uint64_t count = 0, most = walk->model->image->length / 8;
     struct chain chain = {0};
     for (; node && count < most; count++) {
@@ -164,7 +164,7 @@ static uint64_t walk_nodes(const struct walk *walk, const struct described_field
 }
 
 static uint64_t block_bytes(const struct walk *walk, const struct described_field *field) {
-    remote_address block = word_at(walk->bytes, field->offset);
+    remote_address block = private_word(walk, field->offset);
     bool inside = block - walk->object < walk->type->basic_size; /* it points to room of its own */
     if (!block || inside)
         return 0;
@@ -174,7 +174,7 @@ static uint64_t block_bytes(const struct walk *walk, const struct described_fiel
     case FIELD_TEXT: return text_bytes(walk, block);
     case FIELD_RECORDS: return record_bytes(walk, block, field->unit);
     case FIELD_BLOCK_IF:
-        if (!half_at(walk->bytes, field->flag))
+        if (!half_at(walk->bytes, private_offset(walk->layout, field->flag)))
             return 0;
         break;
     case FIELD_OBJECTS:
@@ -196,7 +196,7 @@ uint64_t described_size(const struct walk *walk) {
 /* --- references --- */
 
 static void walk_array(const struct walk *walk, const struct described_field *field) {
-    remote_address items = word_at(walk->bytes, field->offset);
+    remote_address items = private_word(walk, field->offset);
     uint64_t count = items ? count_of(walk, field, items) : 0;
     const void *words = count && count <= walk->model->image->length / 8
                             ? image_view(walk->model->image, items, count * 8)
@@ -211,7 +211,7 @@ void walk_described(const struct walk *walk) {
     for (uint32_t i = 0; i < described->field_count; i++) {
         const struct described_field *field = &described->fields[i];
         switch ((enum field_kind)field->kind) {
-        case FIELD_OBJECT: walk_field(walk, field->offset, REFERENCE_SLOT, field->name); break;
+        case FIELD_OBJECT: walk_field(walk, private_offset(walk->layout, field->offset), REFERENCE_SLOT, field->name); break;
         case FIELD_OBJECTS: walk_array(walk, field); break;
         case FIELD_LIST: walk_nodes(walk, field, walk->visitor); break;
         default: break;

@@ -149,4 +149,9 @@ enum {
  * the rows. */
 enum { OBJECT_REFCOUNT = 0, OBJECT_TYPE = 8, OBJECT_SIZE = 16, OBJECT_HEAD = 16, OBJECT_VAR_HEAD = 24, GC_HEAD = 16 };
 
+/* The tp_basicsize that a structure would have in a default build. */
+static inline uint32_t private_size(const struct layout *layout, uint32_t basic_size) {
+    return basic_size - layout->object_head + OBJECT_HEAD;
+}
+
 #endif

@@ -110,7 +110,7 @@ static void describe_instances(struct model *model, const void *type, struct typ
 /* A description covers what it describes: no word of such an instance is taken for a reference. */
 static void find_description(const struct model *model, const struct type_model *base, struct type_model *made) {
     if (!made->is_python_class)
-        made->described = described_find(model->users_types, made->name, made->basic_size);
+        made->described = described_find(model->users_types, made->name, private_size(model->layout, made->basic_size));
     if (made->described && made->described->references)
         made->walked_size = made->basic_size;
     else if (!made->described && base)

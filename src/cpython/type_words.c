@@ -68,7 +68,7 @@ static struct named_word *word_of(struct vector *words, uint32_t offset) {
 /* What the members of the type have named keeps its name. */
 static void add_known_fields(struct model *model, struct type_model *made, struct vector *words) {
     const struct type_fields *fields =
-        made->is_python_class ? NULL : fields_find(made->name, made->basic_size);
+        made->is_python_class ? NULL : fields_find(made->name, private_size(model->layout, made->basic_size));
     if (!fields)
         return;
     struct field_reader reader = fields_begin(fields);
@@ -110,7 +110,7 @@ void type_words_learn(struct model *model, const void *type, struct type_model *
     add_known_fields(model, made, &words);
     walk_function_of_type beside =
         made->is_python_class || made->walked_size > model->layout->object_head ? NULL
-                                                       : walk_beside_find(made->name, made->basic_size);
+                                                       : walk_beside_find(made->name, private_size(model->layout, made->basic_size));
     if (beside) {
         made->beside = beside;
         made->beside_size = made->basic_size;
