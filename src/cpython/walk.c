@@ -173,12 +173,25 @@ static void walk_managed_dict(const struct walk *walk) {
     visit(walk->visitor, dict, REFERENCE_NAMESPACE, label_text("__dict__"));
 }
 
-/* Behind items, whose number varies, there is room for the __dict__ alone (Objects/typeobject.c: type_new_slots). */
+/* What a class adds to a type with items lies behind them: its __dict__, and in new versions __slots__ of tuples
+ * (Objects/typeobject.c: type_new_slots; Python/structmember.c: _Py_AFTER_ITEMS). */
+static void walk_words_behind_items(const struct walk *walk) {
+    const struct type_model *type = walk->type;
+    if (type->walker != WALK_TUPLE)
+        return;
+    uint64_t items = word_at(walk->bytes, walk->layout->object_size) * type->item_size;
+    for (uint32_t i = 0; i < type->word_count; i++)
+        if (type->words[i].slots && type->words[i].offset >= type->walked_size)
+            visit_word(walk, model_word(walk->model, walk->object + type->words[i].offset + items), &type->words[i]);
+}
+
 void walk_instance(const struct walk *walk) {
     const struct type_model *type = walk->type;
     if (type->sequence_size)
         walk_structure_sequence(walk);
-    else if (type->basic_size > type->walked_size && (type->dict_offset >= 0 || type->managed_dict))
+    else if (type->item_size && type->is_python_class && !type->is_metatype)
+        walk_words_behind_items(walk);
+    else if (type->basic_size > type->walked_size)
         walk_words(walk, type->walked_size, type->basic_size);
     if (type->beside)
         type->beside(walk);

@@ -1,13 +1,17 @@
 /* Prints the graph of a live process or of a .caulk file as lines, for comparison with what gc says.
  *
  *     N address size refcount in_edges flags type
- *     E source_address target_address kind */
+ *     E source_address target_address kind
+ *
+ * With the beginning of a type's name as second argument it prints who holds the instances of such types:
+ *     H type holder_type kind name holder_name */
 #include "graph/capture.h"
 #include "memory/freeze.h"
 #include "memory/live.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -58,6 +62,27 @@ static void dump(const struct graph *graph) {
                    (unsigned long long)graph->addresses[graph->out_target[edge]], graph->out_kind[edge]);
 }
 
+static void print_holders(const struct graph *graph, node_id source, const char *prefix) {
+    struct arena scratch = {0};
+    uint32_t degree = graph_out_degree(graph, source);
+    struct edge_name *names = arena_new(&scratch, struct edge_name, degree + 1);
+    const struct graph_type *holder = graph_type_of(graph, source);
+    graph->describe.edge_names(graph->describe.context, source, names, &scratch);
+    struct span title = graph->describe.node_name(graph->describe.context, source, &scratch);
+    for (uint32_t i = 0; i < degree; i++) {
+        uint32_t edge = graph->out_begin[source] + i;
+        const struct graph_type *type = graph_type_of(graph, graph->out_target[edge]);
+        if (type->name.length < strlen(prefix) || memcmp(type->name.data, prefix, strlen(prefix)) != 0)
+            continue;
+        printf("H\t%.*s\t%.*s\t%u\t", (int)type->name.length, type->name.data, (int)holder->name.length,
+               holder->name.data, graph->out_kind[edge]);
+        if (names[i].index >= 0)
+            printf("%lld", (long long)names[i].index);
+        printf("%.*s\t%.*s\n", (int)names[i].text.length, names[i].text.data, (int)title.length, title.data);
+    }
+    arena_deinit(&scratch);
+}
+
 int main(int argc, char **argv) {
     struct heap *heap = NULL;
     struct error *error = argc < 2 ? error_create(STATUS_USAGE, "usage: dump_graph PID|FILE.caulk")
@@ -80,6 +105,8 @@ int main(int argc, char **argv) {
     }
     if (argc < 3)
         dump(&heap->graph);
+    for (node_id node = 0; argc > 2 && node < heap->graph.node_count; node++)
+        print_holders(&heap->graph, node, argv[2]);
     heap_close(heap);
     return broken != NULL;
 }
