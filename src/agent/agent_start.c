@@ -21,6 +21,10 @@ static struct {
     uint64_t looks, next_look;
 } python;
 
+static void *function(const char *name) {
+    return dlsym(RTLD_DEFAULT, name);
+}
+
 static bool is_free_threaded(void) {
     const char *(*words)(void) = (const char *(*)(void))dlsym(RTLD_DEFAULT, "Py_GetVersion");
     return words && strstr(words(), "free-threading");
@@ -84,6 +88,7 @@ static int begin(const struct agent_options *options) {
     if (!agent.range_size && (error = agent_range_reserve(agent.every_byte ? RANGE_EVERY_BYTE : RANGE_SAMPLING)))
         return error;
     describe(head);
+    agent.single_threaded = function("__libc_single_threaded");
     if (!watches_fork)
         watches_fork = pthread_atfork(before_fork, after_fork_parent, after_fork_child) == 0;
     agent.phase = AGENT_SAMPLING;
@@ -101,10 +106,6 @@ static void resume(const struct agent_options *options) {
     agent_recording->interval = agent.interval;
     agent_recording->state = WIRE_SAMPLING;
     agent_leave();
-}
-
-static void *function(const char *name) {
-    return dlsym(RTLD_DEFAULT, name);
 }
 
 static void find_state_functions(void) {

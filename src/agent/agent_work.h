@@ -39,6 +39,7 @@ struct agent {
     uint32_t phase; /* enum agent_phase */
     uint64_t interval;
     bool every_byte, native;
+    const volatile char *single_threaded; /* libc's word for it, where it has one: no other thread, no lock */
 
     /* Under the lock. */
     _Alignas(64) uint32_t lock;
@@ -80,15 +81,42 @@ static inline bool agent_in_range(const void *block) {
     return (uintptr_t)block - agent.range_base < agent.range_size;
 }
 
+/* The child of a fork makes its own recording before it writes. Under the lock. */
+void agent_fork_settle(void);
+
 /* ---- agent_lock.c ------------------------------------------------------------------------------------ */
 
-/* False if this thread is inside already; else it is now, and holds the lock. */
-bool agent_enter(void);
-void agent_leave(void);
+void agent_lock_wait(void);
 
-/* The lock alone, for fork. */
-void agent_lock(void);
-void agent_unlock(void);
+static inline void agent_lock(void) {
+    if (agent.single_threaded && *agent.single_threaded)
+        __atomic_store_n(&agent.lock, 1, __ATOMIC_RELAXED);
+    else if (AGENT_UNLIKELY(__atomic_exchange_n(&agent.lock, 1, __ATOMIC_ACQUIRE)))
+        agent_lock_wait();
+}
+
+static inline void agent_unlock(void) {
+    __atomic_store_n(&agent.lock, 0, __ATOMIC_RELEASE);
+}
+
+/* False if this thread is inside already; else it is now, and holds the lock. */
+static inline bool agent_enter(void) {
+    if (AGENT_UNLIKELY(agent_thread.inside))
+        return false;
+    agent_thread.inside = 1;
+    /* A signal handler of this thread must see the mark before the lock is taken. */
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    agent_lock();
+    if (AGENT_UNLIKELY(agent.forked))
+        agent_fork_settle();
+    return true;
+}
+
+static inline void agent_leave(void) {
+    agent_unlock();
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    agent_thread.inside = 0;
+}
 
 /* ---- agent_range.c, agent_span.c: under the lock ------------------------------------------------------- */
 
@@ -192,8 +220,5 @@ int agent_options_read(const char *words, struct agent_options *out);
 
 /* A preloaded agent that has waited for Python looks again. Cheap. */
 void agent_start_look(void);
-
-/* The child of a fork makes its own recording before it writes. Under the lock. */
-void agent_fork_settle(void);
 
 #endif
