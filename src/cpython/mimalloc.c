@@ -15,8 +15,9 @@ struct block_walk {
     const struct layout *layout;
     roots_collected each;
     void *context;
-    uint64_t count;                    /* objects that are not frozen */
-    uint64_t free[CAPACITY_MAX / 64];  /* bits of the blocks of one page */
+    bool collecting;                  /* a collection under way marks what it has not reached yet */
+    uint64_t count;                   /* objects that are not frozen */
+    uint64_t free[CAPACITY_MAX / 64]; /* bits of the blocks of one page */
 };
 
 struct page {
@@ -68,7 +69,7 @@ static void tell_object(struct block_walk *walk, remote_address block, uint64_t 
     if (!head)
         return;
     uint32_t bits = head[layout->object_gc_bits];
-    if (!(bits & layout->object_tracked_bit) || bits & layout->object_unreachable_bit)
+    if (!(bits & layout->object_tracked_bit) || (bits & layout->object_unreachable_bit && !walk->collecting))
         return;
     bool frozen = bits & layout->object_frozen_bit;
     walk->count += !frozen;
@@ -212,7 +213,9 @@ static void visit_abandoned(struct block_walk *walk, remote_address interpreter)
 
 uint64_t mimalloc_collected_objects(struct model *model, remote_address interpreter, roots_collected each,
                                     void *context) {
-    struct block_walk walk = {.model = model, .layout = model->layout, .each = each, .context = context};
+    const struct layout *layout = model->layout;
+    struct block_walk walk = {.model = model, .layout = layout, .each = each, .context = context};
+    walk.collecting = model_half(model, interpreter + layout->interpreter_gc + layout->gc_collecting) != 0;
     visit_threads(&walk, interpreter);
     visit_abandoned(&walk, interpreter);
     return walk.count;

@@ -6,7 +6,7 @@
 #include "cpython/roots.h"
 
 /* Calls `each` for every tracked object of an interpreter, those of ended threads included; returns how many are not
- * frozen. What a collection under way has found unreachable is left out, as gc.get_objects() does. O(blocks). */
+ * frozen. O(blocks). */
 uint64_t mimalloc_collected_objects(struct model *model, remote_address interpreter, roots_collected each,
                                     void *context);
 

@@ -236,6 +236,8 @@ struct error *python_process_find(const struct memory *memory, struct python_pro
 
 size_t python_process_collecting(const struct python_process *process, remote_address *out, size_t capacity) {
     size_t count = 0;
+    if (process->layout->thread_heaps != LAYOUT_NONE)
+        return 0;
     for (size_t i = 0; i < process->interpreter_count && count < capacity; i++)
         out[count++] =
             process->interpreters[i] + process->layout->interpreter_gc + process->layout->gc_collecting;

@@ -27,7 +27,8 @@ struct python_process {
  * that is being set up or torn down (STATUS_BUSY). */
 struct error *python_process_find(const struct memory *memory, struct python_process *out);
 
-/* Addresses of the 32-bit "a collection is running" words, one per interpreter; returns their number. */
+/* Addresses of the 32-bit "a collection is running" words, one per interpreter; returns their number. None where a
+ * collection moves no object from list to list: free-threaded builds are read in the midst of one. */
 size_t python_process_collecting(const struct python_process *process, remote_address *out, size_t capacity);
 
 #endif

@@ -160,6 +160,21 @@ TEST(tracked_blocks_that_are_in_use_are_objects) {
     }
 }
 
+/* Its marks come and go: none of them is believed before it has ended. */
+TEST(a_collection_under_way_hides_nothing) {
+    const struct layout *row;
+    for EACH_ROW (row) {
+        struct heap heap;
+        begin(&heap, row);
+        add_thread(&heap);
+        set(&heap, INTERPRETER + row->interpreter_gc + row->gc_collecting, 1, 4);
+        make_object(&heap, block_of(&heap, 1, PLAIN_SIZE, 5), TRACKED | UNREACHABLE);
+        look(&heap);
+        CHECK_EQUAL(heap.told, 1);
+        end(&heap);
+    }
+}
+
 /* Freed by the allocating code, by the owning thread, by others: three lists, the last with two bits of flags. */
 TEST(free_blocks_are_no_objects) {
     const struct layout *row;
@@ -282,6 +297,6 @@ TEST(counts_are_the_sum_of_both_halves) {
     }
 }
 
-TEST_MAIN(RUN(there_are_rows_of_three_versions); RUN(tracked_blocks_that_are_in_use_are_objects); RUN(free_blocks_are_no_objects);
+TEST_MAIN(RUN(there_are_rows_of_three_versions); RUN(tracked_blocks_that_are_in_use_are_objects); RUN(free_blocks_are_no_objects); RUN(a_collection_under_way_hides_nothing);
           RUN(objects_of_ended_threads_are_found_in_abandoned_segments); RUN(a_debugging_allocator_puts_words_in_front);
           RUN(wild_lists_are_faults); RUN(a_thread_fits_by_the_tags_of_its_heaps); RUN(counts_are_the_sum_of_both_halves);)
