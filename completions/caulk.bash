@@ -8,12 +8,12 @@ _caulk() {
     fi
     case $before in
     --by | -b) COMPREPLY=($(compgen -W "retained bytes count" -- "$word")); return ;;
-    --json | --output | -o) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    --json | --output | -o | --types) COMPREPLY=($(compgen -f -- "$word")); return ;;
     --seconds | --snapshots | --limit | --depth | -s | -n | -l | -d) return ;;
     esac
     if [[ $word == -* ]]; then
         local options="--json --help"
-        [[ ${COMP_WORDS[1]} == doctor ]] || options+=" --pause"
+        [[ ${COMP_WORDS[1]} == doctor ]] || options+=" --pause --types"
         case ${COMP_WORDS[1]} in
         leaks) options+=" --seconds --snapshots" ;;
         snapshot) options+=" --output --values" ;;

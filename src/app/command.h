@@ -18,6 +18,7 @@ struct choices {
     const char *json;   /* --json: a path, "-" for standard output, NULL for none */
     const char *output; /* -o */
     const char *by;     /* --by */
+    const char *types;  /* --types: a file that describes foreign C types */
     const char *python; /* --python */
     double interval;    /* --interval: bytes between samples, on average */
     double watch;       /* --watch: seconds between snapshots of a program that is run */
@@ -57,7 +58,7 @@ struct command {
 };
 
 extern const struct command command_leaks, command_snapshot, command_top, command_tree, command_why, command_diff,
-    command_doctor, command_attach, command_detach, command_run;
+    command_doctor, command_attach, command_detach, command_run, command_lines;
 
 #define COMMAND_OPTION(field) offsetof(struct choices, field)
 

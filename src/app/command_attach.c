@@ -61,7 +61,7 @@ static struct error *print(int pid, bool sampling, const struct attach_report *r
 
 static struct error *find_process(const struct choices *choices, const char *command, int *pid_out) {
     struct target target;
-    TRY(target_from_word(choices->operands[0], false, &target));
+    TRY(target_from_word(choices->operands[0], choices, &target));
     *pid_out = target.pid;
     return target.pid ? NULL
                       : error_create(STATUS_USAGE, "%s: %s is not the number of a process", command, choices->operands[0]);

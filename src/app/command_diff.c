@@ -6,6 +6,7 @@ static const struct option_rule options[] = {
     {"limit", 'l', OPTION_WHOLE, COMMAND_OPTION(limit), "N", "rows of each table (15)", 1, 1000000},
     {"json", 0, OPTION_TEXT, COMMAND_OPTION(json), "FILE", "write JSON; - for standard output", 0, 0},
     {"pause", 0, OPTION_FLAG, COMMAND_OPTION(pause), NULL, "copy while stopped, do not fork a picture", 0, 0},
+    {"types", 0, OPTION_TEXT, COMMAND_OPTION(types), "FILE", "C types that FILE describes (~/.config/caulk/types)", 0, 0},
     {0},
 };
 
@@ -20,10 +21,10 @@ static struct error *print(const struct table_diff *table, const char *json) {
     return output_close(&output);
 }
 
-static struct error *open_stage(const char *word, bool pause, struct stage *out) {
+static struct error *open_stage(const char *word, const struct choices *choices, struct stage *out) {
     struct target target;
     struct heap *heap;
-    TRY(target_from_word(word, pause, &target));
+    TRY(target_from_word(word, choices, &target));
     TRY(target_open(&target, &heap));
     target_print_remarks(&target);
     stage_open(out, heap);
@@ -34,14 +35,14 @@ static struct error *compare(const struct choices *choices, struct arena *arena)
     struct stage stage;
     struct census_memory before;
     struct table_diff table = {0};
-    TRY(open_stage(choices->operands[0], choices->pause, &stage));
+    TRY(open_stage(choices->operands[0], choices, &stage));
     changes_remember(&stage, arena, &before);
     tables_snapshot(stage.heap, &table.before);
     table.before.python = arena_format(arena, "%s", stage.heap->facts.python);
     table.before.executable = arena_format(arena, "%s", stage.heap->facts.executable);
     double taken_at = stage.heap->facts.taken_at;
     stage_close(&stage);
-    TRY(open_stage(choices->operands[1], choices->pause, &stage));
+    TRY(open_stage(choices->operands[1], choices, &stage));
     tables_snapshot(stage.heap, &table.after);
     table.seconds = stage.heap->facts.taken_at - taken_at;
     changes_by_path(&stage, &before, (size_t)choices->limit, &table);

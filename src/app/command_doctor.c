@@ -85,7 +85,7 @@ static struct error *print(int pid, const struct doctor_checks *checks, const ch
 
 static struct error *run(const struct choices *choices, int *status_out) {
     struct target target;
-    TRY(target_from_word(choices->operands[0], false, &target));
+    TRY(target_from_word(choices->operands[0], choices, &target));
     if (!target.pid)
         return error_create(STATUS_USAGE, "doctor: %s is not the number of a process", choices->operands[0]);
     struct doctor_facts facts;

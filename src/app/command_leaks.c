@@ -14,13 +14,14 @@ static const struct option_rule options[] = {
     {"lines", 0, OPTION_FLAG, COMMAND_OPTION(lines), NULL, "put the sampler in, to tell which lines allocate", 0, 0},
     {"json", 0, OPTION_TEXT, COMMAND_OPTION(json), "FILE", "write the verdict as JSON; - for standard output", 0, 0},
     {"pause", 0, OPTION_FLAG, COMMAND_OPTION(pause), NULL, "copy while stopped, do not fork a picture", 0, 0},
+    {"types", 0, OPTION_TEXT, COMMAND_OPTION(types), "FILE", "C types that FILE describes (~/.config/caulk/types)", 0, 0},
     {0},
 };
 
 /* A process comes last: snapshot files are older than now. */
 static struct error *open_targets(const struct choices *choices, struct target *targets) {
     for (size_t i = 0; i < choices->operand_count; i++) {
-        TRY(target_from_word(choices->operands[i], choices->pause, &targets[i]));
+        TRY(target_from_word(choices->operands[i], choices, &targets[i]));
         if (targets[i].pid && i + 1 < choices->operand_count)
             return error_create(STATUS_USAGE, "leaks: a process must come after the snapshot files it is compared with");
     }

@@ -8,6 +8,7 @@ static const struct option_rule options[] = {
     {"values", 0, OPTION_FLAG, COMMAND_OPTION(values), NULL, "keep dict keys that are not identifiers", 0, 0},
     {"json", 0, OPTION_TEXT, COMMAND_OPTION(json), "FILE", "write the totals as JSON; - for standard output", 0, 0},
     {"pause", 0, OPTION_FLAG, COMMAND_OPTION(pause), NULL, "copy while stopped, do not fork a picture", 0, 0},
+    {"types", 0, OPTION_TEXT, COMMAND_OPTION(types), "FILE", "C types that FILE describes (~/.config/caulk/types)", 0, 0},
     {0},
 };
 
@@ -29,7 +30,7 @@ static struct error *run(const struct choices *choices, int *status_out) {
     (void)status_out;
     struct target target;
     struct heap *heap;
-    TRY(target_from_word(choices->operands[0], choices->pause, &target));
+    TRY(target_from_word(choices->operands[0], choices, &target));
     if (!target.pid && !core_recognise(target.path))
         return error_create(STATUS_USAGE, "snapshot: %s is not the number of a process, nor a core file",
                             choices->operands[0]);

@@ -10,6 +10,7 @@ static const struct option_rule options[] = {
     {"limit", 'l', OPTION_WHOLE, COMMAND_OPTION(limit), "N", "rows of each table (20)", 1, 1000000},
     {"json", 0, OPTION_TEXT, COMMAND_OPTION(json), "FILE", "write JSON; - for standard output", 0, 0},
     {"pause", 0, OPTION_FLAG, COMMAND_OPTION(pause), NULL, "copy while stopped, do not fork a picture", 0, 0},
+    {"types", 0, OPTION_TEXT, COMMAND_OPTION(types), "FILE", "C types that FILE describes (~/.config/caulk/types)", 0, 0},
     {0},
 };
 
@@ -83,7 +84,6 @@ static void fill_holders(struct stage *stage, size_t limit, struct table_top *ou
     out->holder_count = count;
 }
 
-static struct error *print(const struct table_top *table, const char *json) {
 /* What lives, by the line that allocated it, if the process has a recording. */
 static void fill_lines(struct stage *stage, size_t limit, struct table_top *out) {
     size_t count;
@@ -105,6 +105,7 @@ static void fill_lines(struct stage *stage, size_t limit, struct table_top *out)
     out->lines_exact = samples->exact;
 }
 
+static struct error *print(const struct table_top *table, const char *json) {
     if (!json) {
         report_top_text(table, stdout, output_colour());
         return NULL;
@@ -121,12 +122,12 @@ static struct error *run(const struct choices *choices, int *status_out) {
     struct stage stage;
     struct table_top table = {0};
     TRY(find_order(choices->by, &order));
-    TRY(stage_open_target(&stage, choices->operands[0], choices->pause));
+    TRY(stage_open_target(&stage, choices));
     tables_snapshot(stage.heap, &table.snapshot);
     fill_types(&stage, order, (size_t)choices->limit, &table);
     fill_holders(&stage, (size_t)choices->limit, &table);
-    struct error *error = print(&table, choices->json);
     fill_lines(&stage, (size_t)choices->limit, &table);
+    struct error *error = print(&table, choices->json);
     stage_close(&stage);
     return error;
 }

@@ -10,6 +10,7 @@ static const struct option_rule options[] = {
     {"limit", 'l', OPTION_WHOLE, COMMAND_OPTION(limit), "N", "rows below each row (8)", 1, 100000},
     {"json", 0, OPTION_TEXT, COMMAND_OPTION(json), "FILE", "write JSON; - for standard output", 0, 0},
     {"pause", 0, OPTION_FLAG, COMMAND_OPTION(pause), NULL, "copy while stopped, do not fork a picture", 0, 0},
+    {"types", 0, OPTION_TEXT, COMMAND_OPTION(types), "FILE", "C types that FILE describes (~/.config/caulk/types)", 0, 0},
     {0},
 };
 
@@ -175,7 +176,7 @@ static struct error *print(const struct table_tree *table, const char *json) {
 static struct error *run(const struct choices *choices, int *status_out) {
     (void)status_out;
     struct stage stage;
-    TRY(stage_open_target(&stage, choices->operands[0], choices->pause));
+    TRY(stage_open_target(&stage, choices));
     struct planter planter = {
         .stage = &stage,
         .arena = &stage.arena,

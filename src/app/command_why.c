@@ -10,6 +10,7 @@ static const struct option_rule options[] = {
     {"limit", 'l', OPTION_WHOLE, COMMAND_OPTION(limit), "N", "examples that are shown (3)", 1, 10000},
     {"json", 0, OPTION_TEXT, COMMAND_OPTION(json), "FILE", "write JSON; - for standard output", 0, 0},
     {"pause", 0, OPTION_FLAG, COMMAND_OPTION(pause), NULL, "copy while stopped, do not fork a picture", 0, 0},
+    {"types", 0, OPTION_TEXT, COMMAND_OPTION(types), "FILE", "C types that FILE describes (~/.config/caulk/types)", 0, 0},
     {0},
 };
 
@@ -18,10 +19,9 @@ struct matches {
     node_id *best;
     size_t count, limit;
     uint64_t total;
-};
     struct vector lines; /* struct weighed_line of those that the sampler knows */
+};
 
-static void add_match(const struct stage *stage, node_id node, struct matches *out) {
 static const struct samples_block *block_of(const struct stage *stage, node_id node) {
     uint64_t address = stage->heap->graph.addresses[node];
     const struct samples_block *block =
@@ -46,6 +46,7 @@ static uint64_t worth(const struct stage *stage, node_id node) {
     return 2 * stage->dominators.retained[node] + (block_of(stage, node) != NULL);
 }
 
+static void add_match(const struct stage *stage, node_id node, struct matches *out) {
     uint64_t own = worth(stage, node);
     out->total++;
     add_line(stage, node, out);
@@ -176,7 +177,6 @@ static const char *step_words(struct stage *stage, const struct path_step *steps
     return words;
 }
 
-static void fill_path(struct stage *stage, node_id node, struct table_path *out) {
 static void fill_birth(struct stage *stage, node_id node, struct table_path *out) {
     const struct samples_block *block = block_of(stage, node);
     uint32_t index = frame_of(stage, block);
@@ -211,6 +211,7 @@ static void fill_lines(struct stage *stage, struct matches *matches, struct tabl
     out->sampled = matches->lines.count;
 }
 
+static void fill_path(struct stage *stage, node_id node, struct table_path *out) {
     const struct graph *graph = &stage->heap->graph;
     struct path_step *steps;
     size_t count = paths_steps(graph, &stage->paths, node, &stage->arena, &steps);
@@ -222,8 +223,8 @@ static void fill_lines(struct stage *stage, struct matches *matches, struct tabl
         rows[out->step_count++] = (struct table_step){words, tables_type_name(graph, steps[i].node, &stage->arena),
                                                       graph->addresses[steps[i].node]};
     }
-    out->path = tables_path(stage, node, &stage->arena);
     fill_birth(stage, node, out);
+    out->path = tables_path(stage, node, &stage->arena);
     out->steps = rows;
     out->retained = stage->dominators.retained[node];
 }
@@ -243,7 +244,7 @@ static struct error *run(const struct choices *choices, int *status_out) {
     (void)status_out;
     struct stage stage;
     const char *what = choices->operands[1];
-    TRY(stage_open_target(&stage, choices->operands[0], choices->pause));
+    TRY(stage_open_target(&stage, choices));
     struct matches matches = {.limit = (size_t)choices->limit};
     matches.best = arena_new(&stage.arena, node_id, matches.limit);
     struct error *error = find_matches(&stage, what, &matches);
@@ -253,12 +254,12 @@ static struct error *run(const struct choices *choices, int *status_out) {
             fill_path(&stage, matches.best[i], &rows[i]);
         struct table_why table = {
             .what = what, .matches = matches.total, .paths = rows, .path_count = matches.count};
-        tables_snapshot(stage.heap, &table.snapshot);
         fill_lines(&stage, &matches, &table);
+        tables_snapshot(stage.heap, &table.snapshot);
         error = print(&table, choices->json);
     }
-    stage_close(&stage);
     vector_deinit(&matches.lines);
+    stage_close(&stage);
     return error;
 }
 

@@ -33,7 +33,7 @@ void stage_find_dominators(struct stage *stage);
 void stage_close(struct stage *stage);
 
 /* One snapshot for the commands that look at one: opened, with dominators. */
-struct error *stage_open_target(struct stage *stage, const char *word, bool pause);
+struct error *stage_open_target(struct stage *stage, const struct choices *choices);
 
 /* Folds the stage's heap into one more observation. `capacity` is the most there will be. */
 void history_add(struct history *history, const struct stage *stage, size_t capacity);

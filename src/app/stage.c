@@ -24,11 +24,11 @@ void stage_close(struct stage *stage) {
     *stage = (struct stage){0};
 }
 
-struct error *stage_open_target(struct stage *stage, const char *word, bool pause) {
+struct error *stage_open_target(struct stage *stage, const struct choices *choices) {
     struct target target;
     struct heap *heap;
     struct progress progress;
-    TRY(target_from_word(word, pause, &target));
+    TRY(target_from_word(choices->operands[0], choices, &target));
     TRY(target_open(&target, &heap));
     target_print_remarks(&target);
     progress_open(&progress);

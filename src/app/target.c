@@ -12,9 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
-struct error *target_from_word(const char *word, bool pause, struct target *out) {
-    *out = (struct target){.pause = pause};
+struct error *target_from_word(const char *word, const struct choices *choices, struct target *out) {
+    *out = (struct target){.pause = choices->pause, .types = choices->types};
     if (!*word || word[strspn(word, "0123456789")]) {
         out->path = word;
         return NULL;
@@ -96,7 +97,33 @@ static void tell_pause(struct target *target, const char *reason) {
     add_remark(target, remark);
 }
 
-static struct error *open_process(struct target *target, struct heap **out) {
+/* $XDG_CONFIG_HOME/caulk/types or ~/.config/caulk/types; false if there is no such file. */
+static bool find_own_types(char *path, size_t size) {
+    const char *folder = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    if (folder && *folder == '/')
+        snprintf(path, size, "%s/caulk/types", folder);
+    else if (home && *home == '/')
+        snprintf(path, size, "%s/.config/caulk/types", home);
+    else
+        return false;
+    return access(path, F_OK) == 0;
+}
+
+static struct error *read_types(const struct target *target, struct described_types **out) {
+    char path[4096];
+    *out = NULL;
+    if (target->types)
+        return described_read(target->types, out);
+    return find_own_types(path, sizeof path) ? described_read(path, out) : NULL;
+}
+
+static struct described_types *take_types(struct described_types **types) {
+    struct described_types *taken = *types;
+    *types = NULL;
+    return taken;
+}
+
+static struct error *open_process(struct target *target, struct described_types **types, struct heap **out) {
     struct live_identity identity;
     struct live_resident resident = {0};
     struct live_schedule schedule = {0};
@@ -115,7 +142,7 @@ static struct error *open_process(struct target *target, struct heap **out) {
     memory_close(memory);
     if (error)
         return error;
-    TRY(capture_heap(image, out));
+    TRY(capture_heap_described(image, take_types(types), out));
     if (statistics.paused)
         tell_pause(target, statistics.paused);
     fill_facts(&(*out)->facts, &identity, &resident, &schedule, &statistics);
@@ -163,12 +190,12 @@ static void fill_remarks(struct target *target, const struct core_facts *facts, 
         add_remark(target, "the garbage collector was at work when the core was written: many objects may be unseen");
 }
 
-static struct error *open_core(struct target *target, struct heap **out) {
+static struct error *open_core(struct target *target, struct described_types **types, struct heap **out) {
     struct core_facts core;
     struct image *image;
     TRY(core_open(target->path, &image, &core));
     fill_remarks(target, &core, image);
-    struct error *error = capture_heap(image, out);
+    struct error *error = capture_heap_described(image, take_types(types), out);
     if (error)
         return explain_core(target, &core, error);
     struct heap_facts *facts = &(*out)->facts;
@@ -185,7 +212,12 @@ void target_print_remarks(const struct target *target) {
 
 struct error *target_open(struct target *target, struct heap **out) {
     *out = NULL;
-    if (target->pid)
-        return open_process(target, out);
-    return core_recognise(target->path) ? open_core(target, out) : heap_file_read(target->path, out);
+    bool core = !target->pid && core_recognise(target->path);
+    if (!target->pid && !core)
+        return heap_file_read(target->path, out);
+    struct described_types *types;
+    TRY(read_types(target, &types));
+    struct error *error = core ? open_core(target, &types, out) : open_process(target, &types, out);
+    described_close(types);
+    return error;
 }

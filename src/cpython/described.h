@@ -49,11 +49,12 @@ struct described_type {
 struct described_types {
     const struct described_type *types;
     size_t count;
+    struct arena arena; /* all of it lives here */
 };
 
-/* Reads a file of descriptions; the result lives in `arena`. A file that makes no sense is refused with the
- * line that is wrong. */
-struct error *described_read(const char *path, struct arena *arena, struct described_types *out);
+/* Reads a file of descriptions. A file that makes no sense is refused with the line that is wrong. */
+struct error *described_read(const char *path, struct described_types **out);
+void described_close(struct described_types *types); /* NULL is allowed */
 
 /* The description of a type, the user's before our own; NULL if there is none that fits. `users` may be NULL. */
 const struct described_type *described_find(const struct described_types *users, const char *name,

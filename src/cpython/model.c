@@ -360,14 +360,16 @@ static void find_static_states(struct model *model) {
     }
 }
 
-struct error *model_open(struct image *image, struct model **out) {
+struct error *model_open(struct image *image, struct described_types *types, struct model **out) {
     *out = NULL;
     struct model *model = calloc(1, sizeof *model);
     if (!model) {
         memory_close(&image->memory);
+        described_close(types);
         return error_create(STATUS_INTERNAL, "out of memory");
     }
     model->image = image;
+    model->users_types = types;
     struct error *error = python_process_find(&image->memory, &model->process);
     if (!error) {
         model->layout = model->process.layout;
@@ -393,5 +395,6 @@ void model_close(struct model *model) {
     vector_deinit(&model->static_state_list);
     arena_deinit(&model->arena);
     memory_close(&model->image->memory);
+    described_close(model->users_types);
     free(model);
 }

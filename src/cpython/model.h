@@ -108,14 +108,14 @@ struct model {
         uint32_t index;
     } recent[MODEL_TYPE_CACHE];
     remote_address type_type; /* `type` itself */
-    const struct described_types *users_types; /* NULL none */
+    struct described_types *users_types; /* NULL none */
     uint64_t faults;
 };
 
 #define MODEL_NOT_A_TYPE (UINT32_MAX - 1)
 
-/* `model` is large: allocate it. Owns `image` from now on. */
-struct error *model_open(struct image *image, struct model **out);
+/* `model` is large: allocate it. Owns `image` and `types` from now on; `types` may be NULL. */
+struct error *model_open(struct image *image, struct described_types *types, struct model **out);
 void model_close(struct model *model);
 
 /* Index of the type model of the type at `address`, MODEL_NOT_A_TYPE if that is no type. O(1) amortised. */

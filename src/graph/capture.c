@@ -439,9 +439,13 @@ static void release_captured(void *owner) {
 #define IMAGE_LARGEST (1ull << 35)
 
 struct error *capture_heap(struct image *image, struct heap **out) {
+    return capture_heap_described(image, NULL, out);
+}
+
+struct error *capture_heap_described(struct image *image, struct described_types *types, struct heap **out) {
     *out = NULL;
     struct model *model;
-    TRY(model_open(image, &model));
+    TRY(model_open(image, types, &model));
     if (image->length > IMAGE_LARGEST) {
         struct error *error =
             error_create(STATUS_INTERNAL, "process %d: an image of %llu bytes is too large; at most 32 GiB",

@@ -2,6 +2,7 @@
 #ifndef CAULK_GRAPH_CAPTURE_H
 #define CAULK_GRAPH_CAPTURE_H
 
+#include "cpython/described.h"
 #include "cpython/process.h"
 #include "graph/heap_file.h"
 #include "memory/image.h"
@@ -10,6 +11,9 @@
  * `image` from now on, also when this fails: its words are read from it on demand. Fills the fields of facts
  * that the image tells (python, gc_*, faults, image_bytes). About 33 bytes per object and 9 per edge. */
 struct error *capture_heap(struct image *image, struct heap **out);
+
+/* The same with what a user knows of foreign types; it owns `types` too, which may be NULL. */
+struct error *capture_heap_described(struct image *image, struct described_types *types, struct heap **out);
 
 /* The image that a captured heap stands on; NULL for one that was read from a file. */
 const struct image *capture_image(const struct heap *heap);
