@@ -1,5 +1,6 @@
 /* The second half of the layout probe: where the fields of objects lie. */
 #include "layout_probe.h"
+#include "internal/pycore_object.h"
 
 #if PY_VERSION_HEX >= 0x030d0000
 #include "internal/pycore_object.h"
@@ -256,6 +257,12 @@ static void print_function(void) {
     AT(exception_context, PyBaseExceptionObject, context);
     AT(exception_cause, PyBaseExceptionObject, cause);
     ROW(object_immortal, PY_VERSION_HEX >= 0x030c0000);
+#if PY_VERSION_HEX >= 0x030b0000 && PY_VERSION_HEX < 0x030c0000
+    PyObject made_by_the_compiler = _PyObject_IMMORTAL_INIT(NULL);
+    ROW(object_static_refcount, made_by_the_compiler.ob_refcnt);
+#else
+    ROW(object_static_refcount, NONE);
+#endif
 #if PY_VERSION_HEX >= 0x030e0000 && !defined(Py_GIL_DISABLED)
     ROW(object_refcount_size, MEMBER_SIZE(PyObject, ob_refcnt));
 #else

@@ -81,7 +81,7 @@
     X(traceback_next) X(traceback_frame) X(traceback_line)                                                   \
     X(weakref_callback) X(managed_buffer_object) X(memoryview_buffer)                                        \
     X(exception_args) X(exception_notes) X(exception_traceback) X(exception_context) X(exception_cause)      \
-    X(object_immortal) X(object_refcount_size)
+    X(object_immortal) X(object_refcount_size) X(object_static_refcount)
 
 /* Of which of these fields the process itself tells the offset, from 3.13 on: the row says where in its table
  * (_Py_DebugOffsets, at the start of _PyRuntime). */

@@ -193,13 +193,21 @@ static inline uint32_t model_refcount(const struct layout *layout, const void *h
     return word >> 40 ? 0 : word > UINT32_MAX ? UINT32_MAX : (uint32_t)word;
 }
 
-/* The same for the object at `address`. */
+/* Whether a count says nothing because its object never ends: it is fixed, or it counts from where objects that the
+ * compiler made begin. */
+static inline bool refcount_is_immortal(const struct layout *layout, uint32_t refcount) {
+    if (layout->object_immortal)
+        return (int32_t)refcount < 0;
+    return layout->object_static_refcount != LAYOUT_NONE && refcount > layout->object_static_refcount / 2;
+}
+
+/* The count of the object at `address`. */
 static inline uint32_t model_refcount_at(const struct model *model, remote_address address) {
     const void *head = image_view(model->image, address, model->layout->object_head);
     return head ? model_refcount(model->layout, head) : 0;
 }
 static inline bool model_is_immortal(const struct model *model, remote_address address) {
-    return model->layout->object_immortal && (int32_t)model_refcount_at(model, address) < 0;
+    return refcount_is_immortal(model->layout, model_refcount_at(model, address));
 }
 
 /* --- words (text.c) --- */

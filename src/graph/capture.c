@@ -302,10 +302,6 @@ static void place_holders(struct capture *capture, struct graph_arrays *arrays) 
     }
 }
 
-static bool is_immortal(const struct capture *capture, uint32_t refcount) {
-    return capture->model->layout->object_immortal && (int32_t)refcount < 0;
-}
-
 static void place_objects(struct capture *capture, struct graph_arrays *arrays) {
     const struct captured_object *objects = vector_items(&capture->objects, struct captured_object);
     for (size_t i = 0; i < capture->objects.count; i++) {
@@ -315,8 +311,8 @@ static void place_objects(struct capture *capture, struct graph_arrays *arrays) 
         arrays->refcounts[node] = objects[i].refcount;
         arrays->type_of[node] =
             fault ? (uint32_t)CAPTURED_TYPE_UNREADABLE : CAPTURED_TYPE_COUNT + objects[i].type;
-        arrays->flags[node] = (uint8_t)((fault ? NODE_FAULT : 0) |
-                                        (is_immortal(capture, objects[i].refcount) ? NODE_IMMORTAL : 0));
+        bool immortal = refcount_is_immortal(capture->model->layout, objects[i].refcount);
+        arrays->flags[node] = (uint8_t)((fault ? NODE_FAULT : 0) | (immortal ? NODE_IMMORTAL : 0));
         arrays->out_begin[node + 1] = objects[i].degree;
     }
     uint32_t synthetic = capture->captured->heap.graph.synthetic_count;

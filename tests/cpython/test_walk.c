@@ -323,6 +323,17 @@ TEST(flags_above_a_count_are_no_part_of_it) {
     CHECK_EQUAL(model_refcount(wide, &many), UINT32_MAX);
 }
 
+TEST(objects_that_the_compiler_made_count_from_a_number_of_their_own) {
+    const struct layout *moving = layout_find(0x030b07f0), *fixed = layout_find(0x030c01f0), *none = layout_find(0x030a0df0);
+    CHECK(refcount_is_immortal(moving, 999999999));
+    CHECK(refcount_is_immortal(moving, 999999999 - 4000));
+    CHECK(refcount_is_immortal(moving, 1000400000));
+    CHECK(!refcount_is_immortal(moving, 40000000));
+    CHECK(refcount_is_immortal(fixed, UINT32_MAX));
+    CHECK(!refcount_is_immortal(fixed, 999999999));
+    CHECK(!refcount_is_immortal(none, 999999999));
+}
+
 TEST_MAIN(RUN(a_list_refers_to_its_items_by_position); RUN(a_dict_names_its_values_by_their_keys);
           RUN(attribute_values_without_a_dict_are_found);
           RUN(words_of_an_unknown_c_type_are_followed_when_they_are_objects);
@@ -331,4 +342,5 @@ TEST_MAIN(RUN(a_list_refers_to_its_items_by_position); RUN(a_dict_names_its_valu
           RUN(rows_are_chosen_by_minor_version_and_nearest_patch);
           RUN(the_supported_versions_are_those_of_the_rows); RUN(no_field_of_a_row_was_forgotten);
           RUN(a_frame_object_that_ended_holds_its_locals_and_its_stack);
-          RUN(borrowed_words_and_integers_of_a_frame_are_no_references); RUN(flags_above_a_count_are_no_part_of_it);)
+          RUN(borrowed_words_and_integers_of_a_frame_are_no_references); RUN(flags_above_a_count_are_no_part_of_it);
+          RUN(objects_that_the_compiler_made_count_from_a_number_of_their_own);)
