@@ -26,6 +26,7 @@ struct choices {
     bool native;        /* --native */
     bool quiet;         /* --quiet */
     bool lines;         /* --lines */
+    bool all;           /* --all */
     bool pause;         /* --pause */
     bool values;        /* --values */
     char **operands;
@@ -54,6 +55,7 @@ struct command {
     struct choices defaults;
     size_t operands_least, operands_most;
     bool runs_program; /* the operands are a program's words: options end at the first of them, at -m and at -c */
+    bool (*takes_file)(const char *word); /* ... but for a file that it says is no program; may be NULL */
     struct error *(*run)(const struct choices *choices, int *status_out);
 };
 

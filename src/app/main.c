@@ -9,7 +9,7 @@
 
 static const struct command *const commands[] = {
     &command_leaks, &command_snapshot, &command_top, &command_tree, &command_why, &command_diff,
-    &command_doctor, &command_attach, &command_detach, &command_run,
+    &command_doctor, &command_attach, &command_detach, &command_run, &command_lines,
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 

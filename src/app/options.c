@@ -96,7 +96,9 @@ static struct error *check_operands(const struct command *command, size_t count)
 
 /* "app.py", "-m", "-cimport this": what follows is the program's own. */
 static bool begins_program(const struct command *command, const char *word) {
-    return command->runs_program && (word[0] != '-' || word[1] == 'm' || word[1] == 'c');
+    if (!command->runs_program || (command->takes_file && command->takes_file(word)))
+        return false;
+    return word[0] != '-' || word[1] == 'm' || word[1] == 'c';
 }
 
 struct error *options_parse(const struct command *command, char **words, size_t count, struct choices *out,

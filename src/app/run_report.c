@@ -1,6 +1,8 @@
 /* Fills the report of a program that was run. */
 #include "app/run_report.h"
 
+#include "app/own_lines.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +37,7 @@ static void fill_lines(const struct samples *samples, struct arena *arena, struc
             .samples = lines[i].samples_live,
         };
     qsort(out->lines, count, sizeof *out->lines, by_peak);
+    out->own_lines = own_lines(samples, arena, &out->own_line_count);
 }
 
 static uint64_t rounded(uint64_t estimate) {

@@ -22,8 +22,10 @@ struct run_part {
     uint64_t live_bytes, live_count, total_bytes, total_count, peak_bytes, peak_count, samples;
     double peak_seconds; /* after the begin of the process */
     double seconds;      /* that it was sampled */
-    struct run_line *lines; /* most bytes at the peak first */
+    struct run_line *lines; /* that allocated, of whosever code; most bytes at the peak first */
     size_t line_count;
+    struct run_line *own_lines; /* the same by the innermost line of the user's own code */
+    size_t own_line_count;
     const struct verdict *verdict; /* NULL: none, and why */
     const char *no_verdict;
 };

@@ -32,6 +32,13 @@ static void write_line(struct json *json, const struct run_line *line) {
     json_end_object(json);
 }
 
+static void write_lines(struct json *json, const char *key, const struct run_line *lines, size_t count) {
+    json_begin_array(json, key);
+    for (size_t i = 0; i < count; i++)
+        write_line(json, &lines[i]);
+    json_end_array(json);
+}
+
 static void write_part(struct json *json, const char *key, const struct run_part *part) {
     json_begin_object(json, key);
     if (part->pid) {
@@ -47,10 +54,8 @@ static void write_part(struct json *json, const char *key, const struct run_part
     json_unsigned(json, "interval", part->interval);
     json_unsigned(json, "samples", part->samples);
     write_numbers(json, NUMBERS_OF(part));
-    json_begin_array(json, "lines");
-    for (size_t i = 0; i < part->line_count; i++)
-        write_line(json, &part->lines[i]);
-    json_end_array(json);
+    write_lines(json, "lines", part->lines, part->line_count);
+    write_lines(json, "own_lines", part->own_lines, part->own_line_count);
     if (part->verdict)
         report_verdict_write(json, "verdict", part->verdict);
     else if (part->pid)

@@ -59,8 +59,8 @@ static const struct run_line *next_line(const struct run_part *part, run_measure
                                         const struct run_line *last) {
     const struct run_line *best = NULL;
     uint64_t ignored, most = 0, limit = last ? measure(last, &ignored) : UINT64_MAX;
-    for (size_t i = 0; i < part->line_count; i++) {
-        const struct run_line *line = &part->lines[i];
+    for (size_t i = 0; i < part->own_line_count; i++) {
+        const struct run_line *line = &part->own_lines[i];
         uint64_t bytes = measure(line, &ignored);
         bool later = bytes < limit || (bytes == limit && last && line > last);
         if (later && bytes > most) {
@@ -74,7 +74,7 @@ static const struct run_line *next_line(const struct run_part *part, run_measure
 static void print_line(const struct run_report *report, const struct run_line *line, uint64_t bytes, uint64_t count,
                        uint64_t total, FILE *out) {
     char place[600];
-    const char *file = line->file ? words_file(line->file, report->folder) : "outside of Python's functions";
+    const char *file = line->file && *line->file ? words_file(line->file, report->folder) : "outside of Python's functions";
     snprintf(place, sizeof place, "%s:%u", file, line->line);
     if (!line->line)
         snprintf(place, sizeof place, "%s", file);

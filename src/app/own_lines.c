@@ -1,0 +1,210 @@
+/* What was allocated, by line of the user's own code, and the text of these lines. */
+#include "app/own_lines.h"
+
+#include "base/map.h"
+#include "base/source.h"
+#include "diagnosis/allocated.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { TEXT_MOST = 16 << 20 };
+
+struct folding {
+    const struct samples *samples;
+    struct arena *arena;
+    struct map index; /* hash of file and line -> its place in `lines` */
+    struct run_line *lines;
+    size_t count;
+};
+
+static bool is_line(const struct run_line *line, const struct samples_frame *frame) {
+    return line->line == frame->line && span_is(frame->file, line->file) && span_is(frame->function, line->function);
+}
+
+static struct run_line *line_of(struct folding *folding, uint32_t number) {
+    static const struct samples_frame nowhere = {0};
+    const struct samples_frame *frame = number == SAMPLES_NONE ? &nowhere : &folding->samples->frames[number];
+    uint64_t key = span_hash(frame->file, frame->line) ^ span_hash(frame->function, 1);
+    for (;; key = key * 0x9e3779b97f4a7c15u + 1) {
+        uint32_t place = map_find(&folding->index, key);
+        if (place != MAP_ABSENT && is_line(&folding->lines[place], frame))
+            return &folding->lines[place];
+        if (place != MAP_ABSENT)
+            continue;
+        map_set(&folding->index, key, (uint32_t)folding->count);
+        struct run_line *line = &folding->lines[folding->count++];
+        line->file = arena_copy_text(folding->arena, frame->file.data, frame->file.length);
+        line->function = arena_copy_text(folding->arena, frame->function.data, frame->function.length);
+        line->line = frame->line;
+        return line;
+    }
+}
+
+static int by_peak(const void *a, const void *b) {
+    const struct run_line *left = a, *right = b;
+    if (left->peak_bytes != right->peak_bytes)
+        return left->peak_bytes < right->peak_bytes ? 1 : -1;
+    return (left->total_bytes < right->total_bytes) - (left->total_bytes > right->total_bytes);
+}
+
+struct run_line *own_lines(const struct samples *samples, struct arena *arena, size_t *count_out) {
+    struct folding folding = {.samples = samples, .arena = arena};
+    folding.lines = arena_new(arena, struct run_line, samples->stack_count + 1);
+    for (uint32_t i = 0; i < samples->stack_count; i++) {
+        const struct samples_stack *stack = &samples->stacks[i];
+        if (!stack->total_bytes && !stack->live_bytes && !stack->peak_bytes)
+            continue;
+        struct run_line *line = line_of(&folding, allocated_frame(samples, i));
+        line->live_bytes += stack->live_bytes;
+        line->live_count += stack->live_count;
+        line->total_bytes += stack->total_bytes;
+        line->total_count += stack->total_count;
+        line->peak_bytes += stack->peak_bytes;
+        line->peak_count += stack->peak_count;
+        line->samples += stack->samples;
+    }
+    map_deinit(&folding.index);
+    qsort(folding.lines, folding.count, sizeof *folding.lines, by_peak);
+    *count_out = folding.count;
+    return folding.lines;
+}
+
+/* --- with their text --- */
+
+/* The file as one text; NULL if it cannot be read. */
+static char *read_text(const char *path, struct arena *arena, size_t *length_out) {
+    struct stat status;
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool good = file >= 0 && fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= TEXT_MOST;
+    char *text = good ? arena_allocate(arena, 1, (size_t)status.st_size + 1) : NULL;
+    ssize_t length = text ? read(file, text, (size_t)status.st_size) : -1;
+    if (file >= 0)
+        close(file);
+    *length_out = length > 0 ? (size_t)length : 0;
+    return length >= 0 ? text : NULL;
+}
+
+static int by_line(const void *a, const void *b) {
+    const struct source_view_line *left = a, *right = b;
+    return (left->line > right->line) - (left->line < right->line);
+}
+
+static void add_numbers(struct source_view_line *out, const struct run_line *line) {
+    out->live_bytes += line->live_bytes;
+    out->live_count += line->live_count;
+    out->total_bytes += line->total_bytes;
+    out->total_count += line->total_count;
+    out->peak_bytes += line->peak_bytes;
+    out->peak_count += line->peak_count;
+}
+
+/* Every line of the text has a row; tabs are eight columns. */
+static void split_text(const char *text, size_t length, struct arena *arena, struct source_view *out) {
+    size_t count = 1, row = 0;
+    for (size_t i = 0; i < length; i++)
+        count += text[i] == '\n';
+    out->lines = arena_new(arena, struct source_view_line, count);
+    for (size_t at = 0; at < length; row++) {
+        const char *end = memchr(text + at, '\n', length - at);
+        size_t width = end ? (size_t)(end - text) - at : length - at, tabs = 0;
+        for (size_t i = 0; i < width; i++)
+            tabs += text[at + i] == '\t';
+        char *copy = arena_allocate(arena, 1, width + tabs * 7 + 1), *to = copy;
+        for (size_t i = 0; i < width; i++)
+            if (text[at + i] == '\t')
+                do
+                    *to++ = ' ';
+                while ((to - copy) % 8);
+            else if (text[at + i] != '\r')
+                *to++ = text[at + i];
+        out->lines[row] = (struct source_view_line){.line = (uint32_t)row + 1, .text = copy};
+        at += width + 1;
+    }
+    out->line_count = row;
+}
+
+/* Lines that the text does not have: it is missing, or was changed since. */
+static void add_line(struct source_view *view, const struct run_line *line, size_t text_lines) {
+    view->live_bytes += line->live_bytes;
+    view->total_bytes += line->total_bytes;
+    view->peak_bytes += line->peak_bytes;
+    if (line->line && line->line <= text_lines) {
+        add_numbers(&view->lines[line->line - 1], line);
+        return;
+    }
+    for (size_t i = text_lines; i < view->line_count; i++)
+        if (view->lines[i].line == line->line) {
+            add_numbers(&view->lines[i], line);
+            return;
+        }
+    view->lines[view->line_count] = (struct source_view_line){.line = line->line};
+    add_numbers(&view->lines[view->line_count++], line);
+}
+
+static void fill_view(const char *file, const struct run_line *lines, size_t count, struct arena *arena,
+                      struct source_view *out) {
+    size_t length, extra = 0;
+    char *text = read_text(file, arena, &length);
+    out->file = file;
+    if (text)
+        split_text(text, length, arena, out);
+    else
+        out->trouble = "its text cannot be read here";
+    for (size_t i = 0; i < count; i++)
+        extra += strcmp(lines[i].file, file) == 0;
+    size_t text_lines = out->line_count;
+    struct source_view_line *all = arena_new(arena, struct source_view_line, text_lines + extra);
+    if (text_lines)
+        memcpy(all, out->lines, text_lines * sizeof *all);
+    out->lines = all;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(lines[i].file, file) == 0)
+            add_line(out, &lines[i], text_lines);
+    qsort(out->lines, out->line_count, sizeof *out->lines, by_line);
+}
+
+static bool is_known(const struct source_view *views, size_t count, const char *file) {
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(views[i].file, file) == 0)
+            return true;
+    return false;
+}
+
+static int by_total(const void *a, const void *b) {
+    const struct source_view *left = a, *right = b;
+    return (left->total_bytes < right->total_bytes) - (left->total_bytes > right->total_bytes);
+}
+
+static bool is_own_file(const struct run_line *line) {
+    return *line->file && !source_is_library(span_from_text(line->file));
+}
+
+static void bring_first(struct source_view *views, size_t count, const char *first) {
+    for (size_t i = 1; i < count; i++)
+        if (first && strcmp(views[i].file, first) == 0) {
+            struct source_view kept = views[i];
+            memmove(views + 1, views, i * sizeof *views);
+            views[0] = kept;
+        }
+}
+
+struct source_view *own_views(const struct samples *samples, const char *first, struct arena *arena, size_t *count_out) {
+    size_t count, found = 0, own = 0;
+    const struct run_line *lines = own_lines(samples, arena, &count);
+    struct source_view *views = arena_new(arena, struct source_view, count + 1);
+    for (size_t i = 0; i < count; i++)
+        own += is_own_file(&lines[i]);
+    for (size_t i = 0; i < count; i++) {
+        if (!*lines[i].file || (own && !is_own_file(&lines[i])) || is_known(views, found, lines[i].file))
+            continue;
+        views[found].exact = samples->exact;
+        fill_view(lines[i].file, lines, count, arena, &views[found++]);
+    }
+    qsort(views, found, sizeof *views, by_total);
+    bring_first(views, found, first);
+    *count_out = found;
+    return views;
+}
