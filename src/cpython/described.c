@@ -56,6 +56,14 @@ static const struct described_field storage_dict[] = {STORAGE(64, 88, 168, 176)}
 static const struct described_field storage_1088[] = {STORAGE(952, 976, 1064, 1072)};
 static const struct described_field storage_1120[] = {STORAGE(968, 992, 1088, 1096)};
 
+/* numpy/core/include/numpy/ndarraytypes.h: PyArrayObject_fields {head, data, nd, dimensions, strides, base 48,
+ * descr 56, flags, weakreflist, buffer info, mem_handler 88}; the last one since 1.22. The size is in size.c. */
+static const struct described_field array[] = {{FIELD_OBJECT, 48, 0, 0, 0, 0, "base"},
+                                               {FIELD_OBJECT, 56, 0, 0, 0, 0, "dtype"},
+                                               {FIELD_OBJECT, 88, 0, 0, 0, 0, "mem_handler"}};
+static const struct described_field old_array[] = {{FIELD_OBJECT, 48, 0, 0, 0, 0, "base"},
+                                                   {FIELD_OBJECT, 56, 0, 0, 0, 0, "dtype"}};
+
 #define DESCRIBED(name, size, fields) {name, size, false, fields, sizeof fields / sizeof *fields}
 static const struct described_type builtin_types[] = {
     DESCRIBED("_io.BufferedReader", 0, buffered),
@@ -78,6 +86,8 @@ static const struct described_type builtin_types[] = {
     DESCRIBED("StgDict", 192, storage_dict),
     DESCRIBED("_ctypes.CType_Type", 1088, storage_1088),
     DESCRIBED("_ctypes.CType_Type", 1120, storage_1120),
+    {"numpy.ndarray", 0, true, array, sizeof array / sizeof *array},
+    {"numpy.ndarray", 0, true, old_array, sizeof old_array / sizeof *old_array},
 };
 
 static bool fits(const struct described_type *type, uint32_t basic_size) {

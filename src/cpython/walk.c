@@ -50,8 +50,7 @@ static void walk_builtin_part(const struct walk *walk) {
     case WALK_GREENLET: walk_greenlet(walk); break;
     case WALK_ARRAY:
     case WALK_BYTES_IO:
-    case WALK_MMAP:
-    case WALK_NDARRAY: walk_words(walk, walk->layout->object_head, walk->type->walked_size); break;
+    case WALK_MMAP: walk_words(walk, walk->layout->object_head, walk->type->walked_size); break;
     case WALK_OBJECT:
     case WALK_WORDS:
     case WALK_LEAF:
@@ -59,6 +58,7 @@ static void walk_builtin_part(const struct walk *walk) {
     case WALK_LONG:
     case WALK_BYTES:
     case WALK_BYTEARRAY:
+    case WALK_NDARRAY: /* is described */
     case WALKER_COUNT: break;
     }
 }

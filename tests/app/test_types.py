@@ -2,8 +2,8 @@
 import json
 import os
 import subprocess
-import sys
 
+import pythons
 import pytest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -130,9 +130,9 @@ def test_arrays_of_numpy_name_their_base(caulk, target, python_with_numpy):
 
 
 @pytest.fixture
-def python_with_numpy(newest_python):
-    if subprocess.run([newest_python, "-c", "import numpy"], capture_output=True).returncode:
-        if subprocess.run([sys.executable, "-c", "import numpy"], capture_output=True).returncode:
-            pytest.skip("no Python here has numpy")
-        return sys.executable
-    return newest_python
+def python_with_numpy():
+    for minor in reversed(pythons.MINORS):
+        found = pythons.find(minor)
+        if found and subprocess.run([found, "-c", "import numpy"], capture_output=True).returncode == 0:
+            return found
+    pytest.skip("no Python here has numpy")
