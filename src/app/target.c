@@ -182,12 +182,15 @@ static void fill_remarks(struct target *target, const struct core_facts *facts, 
     size_t count = error ? 0 : python_process_collecting(&process, addresses, PROCESS_INTERPRETERS_MAX);
     for (size_t i = 0; i < count; i++)
         any |= memory_read(&image->memory, addresses[i], sizeof busy, &busy) ? busy : 0;
-    error_discard(error);
     target->remark_count = 0;
     for (size_t i = 0; i < facts->remark_count; i++)
         add_remark(target, facts->remarks[i]);
+    if (error)
+        add_remark(target, "the state of its Python is lost: objects were found by themselves, and what only stacks or C "
+                           "code hold has no name");
     if (any)
         add_remark(target, "the garbage collector was at work when the core was written: many objects may be unseen");
+    error_discard(error);
 }
 
 static struct error *open_core(struct target *target, struct described_types **types, struct heap **out) {

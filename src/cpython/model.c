@@ -2,6 +2,7 @@
 #include "cpython/model.h"
 
 #include "cpython/type_words.h"
+#include "cpython/wreck.h"
 #include "memory/elf_file.h"
 
 #include <stdlib.h>
@@ -360,6 +361,18 @@ static void find_static_states(struct model *model) {
     }
 }
 
+/* The interpreter cannot be read, but what it made can. */
+static bool open_wreck(struct model *model) {
+    if (!wreck_recognise(&model->image->memory, &model->process))
+        return false;
+    model->layout = model->process.layout;
+    model->faults++;
+    struct error *error = find_type_type(model);
+    bool found = !error;
+    error_discard(error);
+    return found && wreck_fits(model);
+}
+
 struct error *model_open(struct image *image, struct described_types *types, struct model **out) {
     *out = NULL;
     struct model *model = calloc(1, sizeof *model);
@@ -375,6 +388,10 @@ struct error *model_open(struct image *image, struct described_types *types, str
         model->layout = model->process.layout;
         model->faults += model->process.damaged;
         error = find_type_type(model);
+    }
+    if (error && open_wreck(model)) {
+        error_discard(error);
+        error = NULL;
     }
     if (error) {
         model_close(model);

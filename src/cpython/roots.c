@@ -3,6 +3,7 @@
 
 #include "cpython/mimalloc.h"
 #include "cpython/walk.h"
+#include "cpython/wreck.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -294,6 +295,8 @@ static void visit_threads(struct model *model, remote_address interpreter, struc
 }
 
 void roots_visit(struct model *model, struct root_visitor *visitor) {
+    if (!model->process.interpreter_count)
+        wreck_visit_modules(model, visitor);
     for (size_t i = 0; i < model->process.interpreter_count; i++) {
         remote_address interpreter = model->process.interpreters[i];
         visit_modules(model, i, visitor);
@@ -397,7 +400,7 @@ static uint64_t walk_generation(struct model *model, remote_address head, bool p
 
 uint64_t roots_collected_objects(struct model *model, roots_collected each, void *context) {
     const struct layout *layout = model->layout;
-    uint64_t count = 0;
+    uint64_t count = model->process.interpreter_count ? 0 : wreck_collected_objects(model, each, context);
     for (size_t i = 0; i < model->process.interpreter_count; i++) {
         remote_address gc = model->process.interpreters[i] + layout->interpreter_gc;
         if (layout->thread_heaps != LAYOUT_NONE) {
@@ -433,6 +436,9 @@ static uint64_t collections_of(const struct model *model, remote_address gc, uin
 
 void roots_collector_facts(const struct model *model, struct collector_facts *out) {
     const struct layout *layout = model->layout;
+    *out = (struct collector_facts){0};
+    if (!model->process.interpreter_count)
+        return;
     remote_address gc =
         model->process.interpreters[model->process.interpreter_count - 1] + layout->interpreter_gc;
     out->enabled = model_half(model, gc + layout->gc_enabled) != 0;

@@ -47,6 +47,8 @@ static bool is_interned_table(struct model *model, remote_address address) {
 static void find_interned(struct model *model) {
     const struct layout *layout = model->layout;
     const struct memory *memory = &model->image->memory;
+    if (!model->process.interpreter_count)
+        return;
     if (layout->interpreter_interned != LAYOUT_NONE) {
         remote_address main = model->process.interpreters[model->process.interpreter_count - 1];
         model->interned = model_word(model, main + layout->interpreter_interned);

@@ -86,6 +86,8 @@ static enum code_origin origin_of_class(struct captured *captured, const struct 
     if (!type->is_python_class)
         return ORIGIN_NONE;
     struct model *model = captured->model;
+    if (!model->process.interpreter_count)
+        return ORIGIN_USER;
     remote_address main = model->process.interpreters[model->process.interpreter_count - 1];
     remote_address modules = model_word(model, main + model->layout->interpreter_modules);
     char *name = arena_copy_text(&captured->words, module.data, module.length);

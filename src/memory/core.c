@@ -105,8 +105,9 @@ static void remark_truncation(struct core *core) {
     double whole = (double)facts->bytes_promised / (1 << 20), lost = (double)facts->bytes_missing / (1 << 20);
     if (facts->bytes_missing)
         snprintf(new_remark(core), CORE_REMARK_BYTES,
-                 "the core is truncated%s: %.1f of %.1f MiB of memory are missing; what lay there counts as unreadable",
-                 core->stream_cut ? " or its packed stream is damaged" : "", lost, whole);
+                 "the core is truncated%s: %.1f of %.1f MiB of memory are missing; what lay there counts as unreadable%s",
+                 core->stream_cut ? " or its packed stream is damaged" : "", lost, whole,
+                 core->restored.count ? ", data of libraries are as their files have them" : "");
     else if (core->stream_cut)
         snprintf(new_remark(core), CORE_REMARK_BYTES,
                  "the packed stream of the core is truncated or damaged at its end; no memory is missing");
@@ -145,6 +146,7 @@ static struct error *open_core(struct core *core) {
     core_open_files(core);
     core_plan(core);
     TRY(fill_image(core));
+    core_restore(core);
     core_find_command(core);
     add_remarks(core);
     core_make_printable(core->facts->lost_file);
@@ -164,6 +166,7 @@ struct error *core_open(const char *path, struct image **out, struct core_facts 
     vector_deinit(&core.mappings);
     vector_deinit(&core.segments);
     vector_deinit(&core.extents);
+    vector_deinit(&core.restored);
     storage->image.memory.pid = facts_out->pid;
     if (error)
         memory_close(&storage->image.memory);

@@ -158,6 +158,19 @@ static void add_from_file(struct core *core, const struct memory_segment *segmen
     add_extent(core, segment, (struct core_extent){begin, last, file->descriptor, offset, available});
 }
 
+/* Data that the core has lost: the file has how they began. */
+static void add_restored(struct core *core, const struct memory_segment *segment, remote_address begin,
+                         remote_address end) {
+    struct core_file *file = &core->files[segment->inode - 1];
+    size_t before = core->extents.count;
+    add_from_file(core, segment, begin, end);
+    if (core->extents.count == before)
+        return;
+    *vector_push(&core->restored, struct core_extent) =
+        vector_items(&core->extents, struct core_extent)[core->extents.count - 1];
+    file->restored = true;
+}
+
 /* In the order of addresses: what the core promises comes from it or is lost, the rest from the file. */
 static void plan_segment(struct core *core, const struct memory_segment *segment, size_t load) {
     remote_address at = segment->begin;
@@ -174,7 +187,10 @@ static void plan_segment(struct core *core, const struct memory_segment *segment
             add_from_file(core, segment, at, begin);
         uint64_t skipped = begin - one->begin;
         uint64_t present = one->present > skipped ? one->present - skipped : 0;
-        add_from_core(core, segment, begin, one->offset + skipped, present < end - begin ? present : end - begin);
+        present = present < end - begin ? present : end - begin;
+        add_from_core(core, segment, begin, one->offset + skipped, present);
+        if ((segment->flags & SEGMENT_FILE) && present < end - begin)
+            add_restored(core, segment, begin + present, end);
         at = end;
     }
     bool written = (segment->flags & SEGMENT_WRITE) && at > segment->begin; /* a dump has all or nothing of those */

@@ -40,6 +40,7 @@ struct core_file {
     uint64_t size;
     remote_address first_page; /* in memory; 0 if it was not mapped */
     bool had_code;
+    bool restored; /* data that the core lost were taken from it */
     size_t header_size;
     unsigned char *header; /* its first page */
 };
@@ -60,6 +61,7 @@ struct core {
     struct image_storage *storage;
     struct core_facts *facts;
     struct vector loads, mappings, segments, extents;
+    struct vector restored; /* struct core_extent: those of data that the core lost */
     struct core_file *files;
     size_t file_count;
     uint64_t bytes_mapped;                   /* by the list of files */
@@ -93,6 +95,9 @@ void core_close_files(struct core *core);
 
 /* Permissions of a mapping by the program headers of its file; 0 unknown. */
 uint32_t core_file_flags(const struct core_file *file, uint64_t file_offset);
+
+/* Puts addresses into the data that were taken from files instead of the core. */
+void core_restore(struct core *core);
 
 /* The segments, and which pages come from where. */
 void core_plan(struct core *core);
