@@ -2,6 +2,7 @@
 #include "cpython/roots.h"
 
 #include "cpython/mimalloc.h"
+#include "cpython/root_names.h"
 #include "cpython/walk.h"
 #include "cpython/wreck.h"
 
@@ -23,15 +24,19 @@ struct excluded {
     remote_address begin, end;
 };
 
-static void scan_words(const struct model *model, remote_address begin, remote_address end,
-                       const struct excluded *excluded, size_t excluded_count, struct root_visitor *visitor) {
-    for (remote_address address = begin; address + 8 <= end; address += 8) {
+static void scan_interpreter(const struct model *model, remote_address interpreter,
+                             const struct excluded *excluded, size_t excluded_count,
+                             struct root_visitor *visitor) {
+    const struct root_row *names = root_names_find(model->layout);
+    remote_address end = interpreter + model->layout->interpreter_size;
+    for (remote_address address = interpreter; address + 8 <= end; address += 8) {
         for (size_t i = 0; i < excluded_count; i++)
             if (address >= excluded[i].begin && address < excluded[i].end)
                 address = excluded[i].end;
-        if (address + 8 > end)
-            break;
-        refer(visitor, model_word(model, address), REFERENCE_SLOT, label_none());
+        remote_address target = address + 8 > end ? 0 : model_word(model, address);
+        if (target)
+            refer(visitor, target, REFERENCE_SLOT,
+                  root_names_label(names, ROOT_INTERPRETER, address - interpreter));
     }
 }
 
@@ -59,8 +64,18 @@ static void visit_interpreter(struct model *model, remote_address interpreter, s
                 layout->interpreter_function_versions_size),
     };
     open_holder(visitor, HOLDER_NONE, HOLDER_TABLE, SPAN("interpreter"));
-    scan_words(model, interpreter, interpreter + layout->interpreter_size, excluded,
-               sizeof excluded / sizeof *excluded, visitor);
+    scan_interpreter(model, interpreter, excluded, sizeof excluded / sizeof *excluded, visitor);
+}
+
+/* Include/internal/pycore_signal.h: struct _signals_runtime_state; in older versions they are static data of the
+ * library (Modules/signalmodule.c: Handlers). */
+static void visit_signals(struct model *model, struct root_visitor *visitor) {
+    const struct root_row *row = root_names_find(model->layout);
+    remote_address handlers = model->process.runtime + row->signal_handlers + row->signal_function;
+    if (row->signal_count)
+        open_holder(visitor, HOLDER_NONE, HOLDER_TABLE, SPAN("signal handlers"));
+    for (uint32_t i = 0; i < row->signal_count; i++)
+        refer(visitor, model_word(model, handlers + i * row->signal_size), REFERENCE_INDEX, label_index(i));
 }
 
 /* Include/internal/pycore_typeobject.h: struct type_cache_entry {version, name, value}; only the name is
@@ -256,15 +271,15 @@ static void visit_thread(struct model *model, remote_address thread, remote_addr
     char buffer[32];
     struct span name = thread_name(model, thread, active, buffer, sizeof buffer);
     int holder = open_holder(visitor, HOLDER_NONE, HOLDER_THREAD, name);
+    const struct root_row *names = root_names_find(layout);
     for (uint32_t offset = 0; offset + 8 <= layout->thread_size; offset += 8) {
         if (offset == layout->thread_frame) /* borrowed, if it is an object at all */
             continue;
         if (offset - layout->thread_private < layout->thread_private_size) /* heaps and free lists */
             continue;
-        struct reference_label label = offset == layout->thread_context ? label_text("context")
-                                       : offset == layout->thread_dict  ? label_text("dict")
-                                                                        : label_none();
-        refer(visitor, model_word(model, thread + offset), REFERENCE_SLOT, label);
+        remote_address target = model_word(model, thread + offset);
+        if (target)
+            refer(visitor, target, REFERENCE_SLOT, root_names_label(names, ROOT_THREAD, offset));
     }
     struct chain chain = {0};
     remote_address frame = current_frame(model, thread);
@@ -305,6 +320,7 @@ void roots_visit(struct model *model, struct root_visitor *visitor) {
         visit_type_cache(model, interpreter, visitor);
         visit_interpreter(model, interpreter, visitor);
     }
+    visit_signals(model, visitor);
     visit_interned(model, visitor);
 }
 
