@@ -1,4 +1,5 @@
 /* What each stack allocated: live, total, at the peak, by age; and all of them over time. */
+#include "agent/agent_stack.h"
 #include "agent/agent_work.h"
 
 #include <string.h>
@@ -83,11 +84,19 @@ static void thin_timeline(struct wire_head *head) {
     agent.moment_step *= 2;
 }
 
+uint64_t agent_bytes(void) {
+    uint64_t bytes = WIRE_HEAD_SIZE + agent.overhead + agent_stack_bytes();
+    for (int i = 0; i < WIRE_REGIONS; i++)
+        bytes += agent.backed[i];
+    return bytes;
+}
+
 static void note_moment(struct wire_head *head, uint32_t now) {
     if (head->regions[WIRE_TIMELINE].used == head->regions[WIRE_TIMELINE].capacity)
         thin_timeline(head);
     uint32_t index = agent_region_take(head, WIRE_TIMELINE, 1);
     agent.moment_next = now + agent.moment_step;
+    head->agent_bytes = agent_bytes();
     if (index == UINT32_MAX)
         return;
     struct wire_moment *moments = agent_region(head, WIRE_TIMELINE);

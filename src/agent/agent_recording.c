@@ -222,23 +222,29 @@ static int write_copy(int file, struct wire_head *head, size_t size) {
     return error ? error : map_file(file, size, parent, &parent);
 }
 
+/* What was written has its disk space; the rest is asked for when it is needed. */
+static int settle(int file, struct wire_head *head) {
+    head->pid = getpid();
+    head->parent = getppid();
+    *agent_recording = *head;
+    for (int i = 0; i < WIRE_REGIONS; i++)
+        agent.backed[i] = (uint64_t)head->regions[i].used * head->regions[i].entry_size;
+    return back_first(file, agent_recording, head->file_size);
+}
+
 int agent_recording_adopt(void) {
     struct wire_head head = *agent_recording;
-    size_t size = head.file_size;
     for (int i = 0; i < WIRE_REGIONS; i++)
         head.regions[i].used = agent.used_at_fork[i];
     const char *path = agent.options.file[0] ? agent.options.file : NULL;
-    int file, error = open_file(path, size, &file);
+    int file, error = open_file(path, head.file_size, &file);
     if (!error && file < 0)
         error = ENOSPC;
     if (!error)
-        error = write_copy(file, &head, size);
+        error = write_copy(file, &head, head.file_size);
+    if (!error)
+        error = settle(file, &head);
     if (file >= 0)
         close(file);
-    if (error)
-        return error;
-    head.pid = getpid();
-    head.parent = getppid();
-    *agent_recording = head;
-    return back_first(-1, agent_recording, size);
+    return error;
 }

@@ -13,6 +13,7 @@ enum { IDLE_GAP = 1 << 20, BUDGET_PERIOD = 1000000000 }; /* bytes; nanoseconds *
 #define UNCOUNTED ((uint64_t)1 << 63)
 
 #define LONGEST_GAP ((int64_t)1 << 46)
+#define LONGEST_INTERVAL ((uint64_t)1 << 40)
 
 static uint64_t clock_now(void) {
     struct timespec time;
@@ -51,24 +52,25 @@ int64_t agent_gap(uint64_t interval) {
 }
 
 static void draw(void) {
-    bool sampling = agent.phase == AGENT_SAMPLING;
-    agent_thread.interval = sampling ? agent.interval : 0;
-    agent_thread.countdown = sampling ? agent_gap(agent.interval) : IDLE_GAP;
+    bool sampling = AGENT_READ(agent.phase) == AGENT_SAMPLING;
+    agent_thread.interval = sampling ? AGENT_READ(agent.interval) : 0;
+    agent_thread.countdown = sampling ? agent_gap(agent_thread.interval) : IDLE_GAP;
 }
 
-/* Twice the interval halves the cost. It comes back when a quarter of the budget would do. */
+/* Twice the interval halves the cost, and what new samples need of memory. It comes back when a quarter of the
+ * budget would do. */
 static void keep_budget(uint64_t now) {
-    uint64_t passed = now - agent.cost_since;
+    uint64_t passed = now - agent.cost_since, interval = agent.interval;
     if (passed < BUDGET_PERIOD)
         return;
     double share = (double)agent.cost / (double)passed, budget = agent.options.budget;
-    bool full = agent.overhead + agent.options.memory / 4 * 3 > agent.options.memory;
-    if ((share > budget || (full && agent.overhead > agent.overhead_refused)) && agent.interval < (uint64_t)1 << 40)
-        agent.interval *= 2;
-    else if (share < budget / 4 && !full && agent.interval > agent.options.interval)
-        agent.interval /= 2;
-    agent.overhead_refused = agent.overhead;
-    agent_recording->interval = agent.interval;
+    bool full = agent_bytes() > agent.options.memory;
+    if ((share > budget || full) && interval < LONGEST_INTERVAL)
+        interval *= 2;
+    else if (share < budget / 4 && !full && interval > agent.options.interval)
+        interval /= 2;
+    AGENT_WRITE(agent.interval, interval);
+    agent_recording->interval = interval;
     agent.cost = 0;
     agent.cost_since = now;
 }
@@ -120,7 +122,7 @@ static void count_death(struct wire_block *entry) {
     if (AGENT_UNLIKELY(agent.phase == AGENT_FINISHED) || entry->interval & UNCOUNTED)
         return;
     if (agent_python_is_ending()) {
-        agent.phase = AGENT_FINISHED;
+        AGENT_WRITE(agent.phase, AGENT_FINISHED);
         agent_recording->state = WIRE_STOPPED;
         return;
     }
@@ -159,20 +161,15 @@ void agent_release(void *block) {
         return;
     }
     release_locked(block);
-    if (AGENT_UNLIKELY(agent.left))
+    if (AGENT_UNLIKELY(AGENT_READ(agent.left)))
         release_left();
     agent_leave();
 }
 
-size_t agent_size(void *block) {
-    const struct wire_block *entry = agent_range_entry(block);
-    return entry ? entry->size : 0;
-}
-
 /* Whether the new size is sampled is decided anew: only so is the estimate without bias. */
 static bool stays_sample(size_t size, uint64_t *interval_out) {
-    *interval_out = agent.every_byte ? 1 : agent_thread.interval ? agent_thread.interval : agent.interval;
-    if (agent.phase != AGENT_SAMPLING)
+    *interval_out = agent.every_byte ? 1 : agent_thread.interval ? agent_thread.interval : AGENT_READ(agent.interval);
+    if (AGENT_READ(agent.phase) != AGENT_SAMPLING)
         return false;
     return agent.every_byte || agent_gap(*interval_out) < (int64_t)size + 1;
 }
@@ -205,9 +202,18 @@ static void *move_locked(void *block, size_t size, uint64_t interval) {
     return moved;
 }
 
+static size_t old_size(void *block) {
+    bool entered = agent_enter();
+    const struct wire_block *entry = agent_range_entry(block);
+    size_t size = entry ? entry->size : 0;
+    if (entered)
+        agent_leave();
+    return size;
+}
+
 void *agent_retake(void *block, size_t size, void *(*outside)(void *context, size_t size), void *context) {
     uint64_t interval;
-    size_t old = agent_size(block);
+    size_t old = old_size(block);
     void *moved = NULL;
     if (stays_sample(size, &interval) && agent_enter()) {
         bool in_place = resize_locked(block, size, interval);

@@ -53,7 +53,7 @@ void agent_fork_settle(void) {
     agent.forked = false;
     if (agent_recording_adopt()) {
         /* No recording of its own and not the parent's either: blocks still come back, nothing is counted. */
-        agent.phase = AGENT_FINISHED;
+        AGENT_WRITE(agent.phase, AGENT_FINISHED);
         return;
     }
     agent_recording->flags |= WIRE_FORKED;
@@ -91,7 +91,7 @@ static int begin(const struct agent_options *options) {
     agent.single_threaded = function("__libc_single_threaded");
     if (!watches_fork)
         watches_fork = pthread_atfork(before_fork, after_fork_parent, after_fork_child) == 0;
-    agent.phase = AGENT_SAMPLING;
+    AGENT_WRITE(agent.phase, AGENT_SAMPLING);
     head->state = WIRE_SAMPLING;
     return 0;
 }
@@ -101,8 +101,8 @@ static void resume(const struct agent_options *options) {
     agent_enter();
     agent.options.interval = agent.every_byte ? 1 : options->interval;
     agent.options.budget = options->budget;
-    agent.interval = agent.options.interval;
-    agent.phase = AGENT_SAMPLING;
+    AGENT_WRITE(agent.interval, agent.options.interval);
+    AGENT_WRITE(agent.phase, AGENT_SAMPLING);
     agent_recording->interval = agent.interval;
     agent_recording->state = WIRE_SAMPLING;
     agent_leave();
@@ -156,7 +156,7 @@ int caulk_agent_stop(void) {
     if (!agent_recording || agent.phase != AGENT_SAMPLING)
         return EINVAL;
     if (agent_enter()) {
-        agent.phase = AGENT_STOPPED;
+        AGENT_WRITE(agent.phase, AGENT_STOPPED);
         agent_recording->state = WIRE_STOPPED;
         agent_leave();
     }
@@ -172,7 +172,7 @@ static void look(void) {
     if (!agent_python_find() || !may_set_hooks())
         return;
     if (agent.phase == AGENT_WAITING && start(&agent.options)) {
-        agent.phase = AGENT_ABSENT;
+        AGENT_WRITE(agent.phase, AGENT_ABSENT);
         agent_hooks_malloc_mode(AGENT_MALLOC_PASS);
         return;
     }
@@ -197,7 +197,7 @@ __attribute__((constructor)) static void start_preloaded(void) {
     const char *words = getenv("CAULK_AGENT");
     if (!words || !*words || agent_options_read(words, &agent.options))
         return;
-    agent.phase = AGENT_WAITING;
+    AGENT_WRITE(agent.phase, AGENT_WAITING);
     if (!agent_python_find())
         return;
     agent_hooks_malloc_mode(AGENT_MALLOC_LOOK);

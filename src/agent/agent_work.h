@@ -14,6 +14,10 @@
 #define AGENT_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define AGENT_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
+/* Words that are read without the lock. */
+#define AGENT_READ(word) __atomic_load_n(&(word), __ATOMIC_RELAXED)
+#define AGENT_WRITE(word, value) __atomic_store_n(&(word), (value), __ATOMIC_RELAXED)
+
 enum {
     AGENT_SMALL_CLASSES = 48,   /* sizes 16 to 512 by 16, then four per doubling */
     AGENT_LENGTH_CLASSES = 160, /* lengths of free spans, four per doubling */
@@ -59,7 +63,7 @@ struct agent {
     bool forked;                   /* a child that has not yet a recording of its own */
 
     /* The cost, for the budget. */
-    uint64_t cost, cost_since, overhead_refused;
+    uint64_t cost, cost_since;
 
     struct agent_options options;
 };
@@ -162,7 +166,6 @@ void *agent_take(size_t size, size_t alignment, bool zeroed, uint64_t interval);
 
 /* Of a block of the range. */
 void agent_release(void *block);
-size_t agent_size(void *block);
 
 /* Reallocates a block of the range; `outside` is asked for the memory when the new block is no sample. */
 void *agent_retake(void *block, size_t size, void *(*outside)(void *context, size_t size), void *context);
@@ -179,6 +182,9 @@ int64_t agent_gap(uint64_t interval);
 
 /* Begins an empty account in a new recording. */
 void agent_account_begin(void);
+
+/* What the agent uses for itself, without the blocks. */
+uint64_t agent_bytes(void);
 
 /* Makes the live counters anew from the blocks of the range: a fork's child, a second life of Python. */
 void agent_account_rebuild(void);
