@@ -49,7 +49,8 @@ static bool is_python_script(const char *path) {
 }
 
 static struct error *choose_python(const char *python, struct arena *arena, const char **out) {
-    *out = python ? python : find_in_path("python3", arena);
+    const char *preferred = getenv("CAULK_PYTHON"); /* set by the Python package: the one that it is installed in */
+    *out = python ? python : preferred && *preferred ? preferred : find_in_path("python3", arena);
     if (!*out)
         *out = find_in_path("python", arena);
     if (!*out)
