@@ -230,9 +230,9 @@ static struct error *run(struct work *work, struct attach_result *out) {
     if (wait_for_result(work, 1, out))
         return NULL;
     TRY(visit(work, withdraw));
-    if (work->withdrawn)
+    if (work->withdrawn && !read_result(work, out))
         snprintf(out->message, sizeof out->message, "its main thread ran no Python code for a second");
-    else if (!wait_for_result(work, 20, out))
+    else if (!work->withdrawn && !wait_for_result(work, 20, out))
         return error_create(STATUS_BUSY, "process %d began to load the sampler and has not come back yet; look again later",
                             work->attachment->pid);
     return NULL;

@@ -115,11 +115,16 @@ static remote_address slot(const struct pending *pending, const struct ring *rin
            (ring->first + index) % pending->layout->queue_capacity * pending->layout->call_size;
 }
 
+static remote_address next_thread(const struct pending *pending, remote_address thread) {
+    return thread ? word(pending, thread + pending->layout->thread_next)
+                  : word(pending, pending->interpreter + pending->layout->interpreter_threads);
+}
+
 static bool write_threads(const struct pending *pending, uint32_t bit) {
     const struct pending_layout *layout = pending->layout;
-    remote_address thread = word(pending, pending->interpreter + layout->interpreter_threads);
+    remote_address thread = 0;
     bool any = false;
-    for (int i = 0; thread && i < THREADS_MAX; i++, thread = word(pending, thread + layout->thread_next)) {
+    for (int i = 0; i < THREADS_MAX && (thread = next_thread(pending, thread)); i++) {
         uint64_t breaker;
         if (!memory_read_word(pending->memory, thread + layout->thread_breaker, &breaker))
             break;
@@ -205,12 +210,20 @@ bool pending_remove(const struct pending *pending, remote_address argument) {
     return done;
 }
 
+/* New states come to the front of the list; one that is made for a moment may be of the same thread. */
 remote_address pending_main_thread(const struct pending *pending) {
-    const struct pending_layout *layout = pending->layout;
-    uint64_t main_thread = word(pending, pending->runtime + layout->runtime_main_thread);
-    remote_address thread = word(pending, pending->interpreter + layout->interpreter_threads);
-    for (int i = 0; thread && i < THREADS_MAX; i++, thread = word(pending, thread + layout->thread_next))
-        if (word(pending, thread + layout->thread_id) == main_thread)
-            return thread;
-    return 0;
+    uint64_t main_thread = word(pending, pending->runtime + pending->layout->runtime_main_thread);
+    remote_address thread = 0, found = 0;
+    for (int i = 0; i < THREADS_MAX && (thread = next_thread(pending, thread)); i++)
+        if (word(pending, thread + pending->layout->thread_id) == main_thread)
+            found = thread;
+    return found;
+}
+
+bool pending_has_thread(const struct pending *pending, remote_address wanted) {
+    remote_address thread = 0;
+    for (int i = 0; i < THREADS_MAX && (thread = next_thread(pending, thread)); i++)
+        if (thread == wanted)
+            return true;
+    return false;
 }

@@ -57,4 +57,7 @@ bool pending_signal(const struct pending *pending, uint32_t bit);
 /* The state of the process's main thread in the main interpreter; 0 if it has none. */
 remote_address pending_main_thread(const struct pending *pending);
 
+/* Whether this is the state of a thread of the main interpreter. */
+bool pending_has_thread(const struct pending *pending, remote_address thread);
+
 #endif

@@ -54,8 +54,9 @@ bool remote_debugger_ask(struct remote_debugger *debugger, const char *path) {
 bool remote_debugger_withdraw(const struct remote_debugger *debugger) {
     const struct memory *memory = debugger->pending->memory;
     uint32_t flag;
-    if (pending_main_thread(debugger->pending) != debugger->thread ||
-        !memory_read(memory, flag_address(debugger), sizeof flag, &flag) || flag != 1)
+    if (!pending_has_thread(debugger->pending, debugger->thread))
+        return true;
+    if (!memory_read(memory, flag_address(debugger), sizeof flag, &flag) || flag != 1)
         return false;
     flag = 0;
     return visit_write(memory->pid, &(struct visit_piece){flag_address(debugger), &flag, sizeof flag}, 1);

@@ -21,7 +21,8 @@ const char *remote_debugger_find(const struct pending *pending, struct remote_de
  * is too long, or somebody else has asked. The process stands still. */
 bool remote_debugger_ask(struct remote_debugger *debugger, const char *path);
 
-/* Withdraws the question. False if the thread has taken it: the script runs or will. The process stands still. */
+/* Withdraws the question. False if the thread has taken it: the script runs or will. A thread that has ended will run
+ * no more. The process stands still. */
 bool remote_debugger_withdraw(const struct remote_debugger *debugger);
 
 #endif

@@ -64,8 +64,10 @@ def killed_cycles(caulk, service, count, seed, figures):
 
 
 def check_left(service):
-    """Nothing but the library and its recording is left in the server."""
-    after = service.quiet_state()
+    """Nothing but the library and its recording is left in the server, once its threads for connections have ended."""
+    after, deadline = service.quiet_state(), time.monotonic() + 60
+    while after["threads"] > service.before["threads"] and time.monotonic() < deadline:
+        after = service.quiet_state()
     for key in ("descriptors", "threads"):
         assert after[key] <= service.before[key] + (key == "descriptors"), (key, service.before, after)
     assert after["mappings"] <= service.before["mappings"] + 12 + SAMPLER_MAPPINGS, (service.before, after)
