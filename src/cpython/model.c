@@ -327,8 +327,20 @@ uint32_t model_object_type(struct model *model, remote_address address) {
     return model_find_type(model, word_at(head, model->layout->object_type));
 }
 
+/* Without symbols: the type of the type of any object, and sys.__dict__ is one. */
+static remote_address type_of_types(const struct model *model) {
+    const struct layout *layout = model->layout;
+    if (!model->process.interpreter_count)
+        return 0;
+    remote_address object = model_word(model, model->process.interpreters[0] + layout->interpreter_sysdict);
+    remote_address type = object ? model_word(model, object + layout->object_type) : 0;
+    return type ? model_word(model, type + layout->object_type) : 0;
+}
+
 static struct error *find_type_type(struct model *model) {
     model->type_type = elf_file_symbol(&model->image->memory, model->process.library, "PyType_Type");
+    if (!model->type_type)
+        model->type_type = type_of_types(model);
     if (model_word(model, model->type_type + model->layout->object_type) != model->type_type)
         return error_create(STATUS_UNSUPPORTED, "process %d: the type object of its Python %s was not found",
                             model->image->memory.pid, model->process.version_text);

@@ -2,6 +2,7 @@
 #include "cpython/process.h"
 
 #include "cpython/door.h"
+#include "cpython/signature.h"
 #include "memory/elf_file.h"
 
 #include <stdio.h>
@@ -74,14 +75,8 @@ static struct error *refuse_unready(int pid) {
         STATUS_BUSY, "process %d: its Python is not initialized; it is starting or ending, try again", pid);
 }
 
-static struct error *read_version(const struct memory *memory, remote_address symbol,
-                                  struct python_process *process) {
-    uint64_t version;
-    if (!memory_read_word(memory, symbol, &version))
-        return error_create(
-            STATUS_BUSY, "process %d: its Python version is unreadable; it is starting or ending, try again",
-            memory->pid);
-    set_version(process, (uint32_t)version);
+static struct error *take_version(const struct memory *memory, uint32_t version, struct python_process *process) {
+    set_version(process, version);
     process->layout = layout_find(process->version);
     if (!process->layout)
         return refuse_version(memory->pid, process);
@@ -90,6 +85,16 @@ static struct error *read_version(const struct memory *memory, remote_address sy
     if (process->layout)
         return NULL;
     return interpreter ? refuse_structures(memory->pid, process) : refuse_unready(memory->pid);
+}
+
+static struct error *read_version(const struct memory *memory, remote_address symbol,
+                                  struct python_process *process) {
+    uint64_t version;
+    if (!memory_read_word(memory, symbol, &version))
+        return error_create(
+            STATUS_BUSY, "process %d: its Python version is unreadable; it is starting or ending, try again",
+            memory->pid);
+    return take_version(memory, (uint32_t)version, process);
 }
 
 /* --- versions without Py_Version --- */
@@ -105,19 +110,45 @@ static bool is_text(const struct memory *memory, const struct layout *layout, re
            memcmp(bytes, text, length) == 0;
 }
 
+/* The used entries of the keys of a dict: key and value are the last two words of each. */
+struct key_entries {
+    remote_address begin;
+    uint64_t size, count;
+};
+
+/* Before 3.11 the indices have one or two bytes each; later a table says how many bytes they have in all, and one of
+ * text keys has no hashes. */
+static bool find_entries(const struct memory *memory, const struct layout *layout, remote_address keys,
+                         struct key_entries *out) {
+    enum { NAMES_MAX = 1 << 14, INDEX_BITS_MOST = 16 };
+    uint64_t size = 0, log2_bytes = 0, kind = 0;
+    *out = (struct key_entries){keys + layout->keys_indices, 24, 0};
+    if (!memory_read_word(memory, keys + layout->keys_entry_count, &out->count) || out->count > NAMES_MAX)
+        return false;
+    if (layout->keys_size != LAYOUT_NONE) {
+        bool known = memory_read_word(memory, keys + layout->keys_size, &size) && size <= NAMES_MAX;
+        out->begin += size * (size <= 0xff ? 1 : 2);
+        return known && out->count <= size;
+    }
+    if (!memory_read(memory, keys + layout->keys_log2_index_bytes, 1, &log2_bytes) || log2_bytes > INDEX_BITS_MOST ||
+        !memory_read(memory, keys + layout->keys_kind, 1, &kind))
+        return false;
+    out->begin += 1ull << log2_bytes;
+    out->size = kind == 0 ? 24 : 16;
+    return true;
+}
+
 /* sys.hexversion, which is an integer of one digit; 0 if `keys` are not the keys of sys.__dict__. */
-static uint32_t find_hexversion(const struct memory *memory, const struct layout *layout,
-                                remote_address keys) {
-    enum { NAMES_MAX = 1 << 14, ENTRY_SIZE = 24, ENTRY_KEY = 8, ENTRY_VALUE = 16 };
-    uint64_t size, count, key, value;
-    if (!memory_read_word(memory, keys + layout->keys_size, &size) || size > NAMES_MAX ||
-        !memory_read_word(memory, keys + layout->keys_entry_count, &count) || count > size)
+static uint32_t find_hexversion(const struct memory *memory, const struct layout *layout, remote_address keys) {
+    struct key_entries entries;
+    uint64_t key, value;
+    if (!find_entries(memory, layout, keys, &entries))
         return 0;
-    remote_address entry = keys + layout->keys_indices + size * (size <= 0xff ? 1 : 2);
-    for (uint64_t i = 0; i < count; i++, entry += ENTRY_SIZE) {
+    remote_address last = entries.begin + entries.count * entries.size;
+    for (remote_address end = entries.begin + entries.size; end <= last; end += entries.size) {
         uint32_t digit;
-        if (memory_read_word(memory, entry + ENTRY_KEY, &key) && is_text(memory, layout, key, "hexversion") &&
-            memory_read_word(memory, entry + ENTRY_VALUE, &value) &&
+        if (memory_read_word(memory, end - 16, &key) && is_text(memory, layout, key, "hexversion") &&
+            memory_read_word(memory, end - 8, &value) &&
             memory_read(memory, value + layout->long_digits, sizeof digit, &digit))
             return digit;
     }
@@ -152,22 +183,17 @@ static uint32_t ask_interpreter(const struct memory *memory, const struct layout
     return version;
 }
 
-/* Before 3.11 there is no Py_Version: the row that fits and finds its own minor version in sys is the right
- * one. */
+/* Before 3.11 there is no Py_Version, and a file without symbols has none: the row that fits and finds its own minor
+ * version in sys is the right one. */
 static struct error *recognise_version(const struct memory *memory, struct python_process *process) {
     const struct memory_segment *library = process->library;
     size_t count;
     bool starting = false;
     const struct layout *rows = layout_rows(&count);
     for (size_t i = 0; i < count; i++) {
-        if (rows[i].keys_size == LAYOUT_NONE)
-            continue;
         uint32_t version = ask_interpreter(memory, &rows[i], process, &starting);
-        if (version >> 16 == rows[i].version >> 16) {
-            set_version(process, version);
-            process->layout = layout_find(version);
-            return NULL;
-        }
+        if (version >> 16 == rows[i].version >> 16)
+            return take_version(memory, version, process);
     }
     if (starting)
         return refuse_unready(memory->pid);
@@ -220,13 +246,26 @@ static struct error *refuse_without_runtime(const struct memory *memory) {
         slash ? slash + 1 : library->path, layout_supported_versions());
 }
 
+static bool find_without_symbols(const struct memory *memory, struct python_process *process, uint32_t *version_out) {
+    struct signature found;
+    if (!signature_find(memory, &found))
+        return false;
+    process->runtime = found.runtime;
+    process->library = found.library;
+    *version_out = found.version;
+    return true;
+}
+
 struct error *python_process_find(const struct memory *memory, struct python_process *out) {
     memset(out, 0, sizeof *out);
+    uint32_t told = 0;
     out->runtime = find_symbol(memory, "_PyRuntime", &out->library);
-    if (!out->runtime)
+    if (!out->runtime && !find_without_symbols(memory, out, &told))
         return refuse_without_runtime(memory);
     remote_address version = elf_file_symbol(memory, out->library, "Py_Version");
-    if (version)
+    if (told)
+        TRY(take_version(memory, told, out));
+    else if (version)
         TRY(read_version(memory, version, out));
     else
         TRY(recognise_version(memory, out));

@@ -22,7 +22,7 @@ struct python_process {
     const struct memory_segment *library; /* a segment of the file that holds the runtime */
 };
 
-/* Finds _PyRuntime by symbol, chooses the layout row of this exact version and checks it at the door.
+/* Finds _PyRuntime by symbol, or else by what it looks like, chooses the layout row of this exact version and checks it at the door.
  * Errors: not Python (STATUS_NOT_PYTHON), a Python without a row (STATUS_UNSUPPORTED, by name), a runtime
  * that is being set up or torn down (STATUS_BUSY). */
 struct error *python_process_find(const struct memory *memory, struct python_process *out);

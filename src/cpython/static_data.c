@@ -13,9 +13,8 @@ bool model_is_immortal_string(const struct model *model, remote_address object) 
 }
 
 remote_address model_static_data_end(const struct model *model, const struct memory_segment *segment) {
-    uint64_t size = 0;
-    remote_address bss = elf_file_section(&model->image->memory, segment, ".bss", &size);
-    return bss + size > segment->end && bss <= segment->end ? bss + size : segment->end;
+    remote_address end = elf_file_data_end(&model->image->memory, segment);
+    return end > segment->end ? end : segment->end;
 }
 
 struct interned_check {

@@ -1,4 +1,4 @@
-/* Symbols and sections of mapped ELF files, by libelf; the files are read, never mapped: a file that shrinks
+/* Symbols and data of mapped ELF files, by libelf; the files are read, never mapped: a file that shrinks
  * under us is an error and not a signal. */
 #include "memory/elf_file.h"
 
@@ -185,30 +185,22 @@ remote_address elf_file_symbol(const struct memory *memory, const struct memory_
     return found;
 }
 
-static remote_address find_section(const struct elf_file *file, const char *name, uint64_t *size_out) {
-    size_t names;
-    if (elf_getshdrstrndx(file->elf, &names) != 0)
-        return 0;
-    for (Elf_Scn *section = elf_nextscn(file->elf, NULL); section; section = elf_nextscn(file->elf, section)) {
-        GElf_Shdr header;
-        if (!gelf_getshdr(section, &header) || !(header.sh_flags & SHF_ALLOC))
-            continue;
-        const char *text = elf_strptr(file->elf, names, header.sh_name);
-        if (text && strcmp(text, name) == 0) {
-            *size_out = header.sh_size;
-            return file->load_bias + header.sh_addr;
-        }
+static remote_address find_data_end(const struct elf_file *file, const struct memory_segment *segment) {
+    GElf_Phdr loads[LOADS_MAX];
+    size_t count = read_loads(file->elf, loads);
+    for (size_t i = 0; i < count; i++) {
+        remote_address begin = file->load_bias + loads[i].p_vaddr;
+        if ((loads[i].p_flags & PF_W) && begin < segment->end && begin + loads[i].p_memsz > segment->begin)
+            return begin + loads[i].p_memsz;
     }
-    return 0;
+    return segment->end;
 }
 
-remote_address elf_file_section(const struct memory *memory, const struct memory_segment *segment, const char *name,
-                                uint64_t *size_out) {
+remote_address elf_file_data_end(const struct memory *memory, const struct memory_segment *segment) {
     struct elf_file file;
-    remote_address found = 0;
-    *size_out = 0;
+    remote_address end = segment->end;
     if (elf_file_open(memory, segment, &file))
-        found = find_section(&file, name, size_out);
+        end = find_data_end(&file, segment);
     elf_file_close(&file);
-    return found;
+    return end;
 }

@@ -1,4 +1,4 @@
-/* Symbols and sections of the ELF files that a process has mapped (by libelf). */
+/* Symbols and data of the ELF files that a process has mapped (by libelf). */
 #ifndef CAULK_MEMORY_ELF_FILE_H
 #define CAULK_MEMORY_ELF_FILE_H
 
@@ -12,8 +12,8 @@ int elf_file_open_mapped(int pid, const struct memory_segment *segment);
  * it has none. `load_bias` of the file is derived from the segments of the same inode. */
 remote_address elf_file_symbol(const struct memory *memory, const struct memory_segment *segment, const char *name);
 
-/* The address in the target of section `name` of the same file and its size; 0 if it has none. */
-remote_address elf_file_section(const struct memory *memory, const struct memory_segment *segment, const char *name,
-                                uint64_t *size_out);
+/* Where the data end that begin in `segment` of a file, those that the file has no bytes for included; the end of the
+ * segment if the file cannot be asked. */
+remote_address elf_file_data_end(const struct memory *memory, const struct memory_segment *segment);
 
 #endif

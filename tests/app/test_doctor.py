@@ -204,28 +204,48 @@ def write(path, text):
         stream.write(text)
 
 
-def test_a_control_group_without_room(caulk, program):
+@pytest.fixture
+def crowded(program):
+    """crowded(limit): a process of some 70 MiB in a memory control group of its own, and the group's folder."""
     made = memory_group("caulk-doctor-%d" % os.getpid())
     if not made:
         pytest.skip("no memory control group can be made here")
     folder, limit = made
-    process = None
-    try:
-        process = program("import os; sys.stdin.readline()\nfill = bytearray(os.urandom(1)) * (60 << 20)"
-                          .replace("sys.stdin.readline()", "open(%r, 'w').write(str(os.getpid()))" % os.path.join(folder, "cgroup.procs")))
-        write(limit, str(100 << 20))
-        checks = examine(caulk, process.pid)
-        assert verdict(checks, "memory") == "limited" and "--pause" in checks["memory"]["remedy"]
-        assert folder in checks["memory"]["reason"]
-    finally:
-        if process:
-            process.stop()
-        for _ in range(50):
-            try:
-                os.rmdir(folder)
-                break
-            except OSError:
-                time.sleep(0.05)
+    started = []
+
+    def start(mebibytes):
+        enter = "open(%r, 'w').write('%%d' %% __import__('os').getpid())" % os.path.join(folder, "cgroup.procs")
+        started.append(program(enter + "\nfill = bytearray(b'x') * (60 << 20)"))
+        write(limit, str(mebibytes << 20))
+        return started[0], folder
+
+    yield start
+    for process in started:
+        process.stop()
+    for _ in range(50):
+        try:
+            os.rmdir(folder)
+            break
+        except OSError:
+            time.sleep(0.05)
+
+
+def test_a_control_group_with_little_room(caulk, crowded):
+    process, folder = crowded(100)
+    checks = examine(caulk, process.pid)
+    assert verdict(checks, "picture") == "ok" and verdict(checks, "memory") == "limited"
+    assert "--pause" in checks["memory"]["remedy"] and folder in checks["memory"]["reason"]
+
+
+def test_a_control_group_without_room_is_copied_by_pausing(caulk, crowded):
+    """Pages that a process changes while its picture is copied exist twice: where that could end it, none is taken."""
+    process, folder = crowded(70)
+    checks = examine(caulk, process.pid)
+    assert verdict(checks, "picture") == "limited" and "near its limit of memory" in checks["picture"]["reason"]
+    result = call(caulk, "top", process.pid)
+    assert result.returncode == WORKS and result.stderr.count("\n") == 1
+    assert "as with --pause" in result.stderr and "near its limit of memory" in result.stderr
+    assert process.alive()
 
 
 @pytest.mark.skipif(not shutil.which("unshare"), reason="no unshare here")

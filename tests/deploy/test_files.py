@@ -1,4 +1,5 @@
 """Where the program and its interpreter lie: environments, archives, deleted and stripped files, a host in C."""
+import json
 import os
 import re
 import shutil
@@ -100,6 +101,34 @@ def stripped(executable, tmp_path):
 def test_a_stripped_executable(caulk, target, python, script, tmp_path):
     copy, environment = stripped(python, tmp_path)
     deploy.check_visit(caulk, target([copy, script], env=environment), tmp_path)
+
+
+def without_sections(path):
+    """What even strip leaves: the linker's own table of symbols, which goes with the table of sections."""
+    header = bytearray(path.read_bytes())
+    header[40:48] = bytes(8)   # e_shoff
+    header[60:64] = bytes(4)   # e_shnum, e_shstrndx
+    path.write_bytes(header)
+    listing = subprocess.run(["readelf", "--dyn-syms", "-S", path], capture_output=True, text=True).stdout
+    assert "There are no sections" in listing and "_PyRuntime" not in listing
+
+
+def test_an_interpreter_without_any_symbol(caulk, target, python, script, tmp_path):
+    """Runtime, version and `type` are found by what they look like."""
+    copy, environment = stripped(python, tmp_path)
+    listing = subprocess.run(["ldd", copy], capture_output=True, text=True).stdout
+    found = re.search(r"=> (\S*libpython\S*)", listing)
+    if found:
+        shutil.copy(found.group(1), tmp_path)
+        environment = dict(environment, LD_LIBRARY_PATH=str(tmp_path))
+        environment["LD_PRELOAD"] = str(tmp_path / os.path.basename(found.group(1)))
+        without_sections(tmp_path / os.path.basename(found.group(1)))
+    without_sections(copy)
+    process = target([copy, script], env=environment)
+    deploy.check_visit(caulk, process, tmp_path)
+    checks = json.loads(deploy.call(caulk, "doctor", process.pid, "--json", "-").stdout)["checks"]
+    version = pythons.version_of(python)
+    assert any(check["name"] == "python" and "CPython " + version in check["reason"] for check in checks)
 
 
 SYSTEM = "/usr/bin/python3"

@@ -190,7 +190,9 @@ TEST(resident_memory_adds_up) {
     end_child(pid);
 }
 
-TEST(symbols_and_sections_lie_where_the_linker_put_them) {
+static char blank[1 << 16]; /* zeros, of which a file has no bytes */
+
+TEST(symbols_and_data_lie_where_the_linker_put_them) {
     pid_t pid = start_child(NULL);
     struct memory *memory = NULL;
     CHECK(!live_open(pid, &memory));
@@ -199,11 +201,11 @@ TEST(symbols_and_sections_lie_where_the_linker_put_them) {
     CHECK(elf_file_symbol(memory, segment, "there_is_no_such_name") == 0);
     segment = memory_find_segment(memory, (uintptr_t)&fill_memory);
     CHECK(elf_file_symbol(memory, segment, "fill_memory") == (uintptr_t)&fill_memory);
-    uint64_t size = 0;
-    remote_address data = elf_file_section(memory, segment, ".data", &size);
-    CHECK(data <= (uintptr_t)&test_live_exported && (uintptr_t)&test_live_exported < data + size);
-    CHECK(elf_file_section(memory, segment, ".no_such_section", &size) == 0 && size == 0);
-    segment = memory_find_segment(memory, (uintptr_t)&size); /* the stack is no file */
+    segment = memory_find_segment(memory, (uintptr_t)&test_live_exported);
+    remote_address end = elf_file_data_end(memory, segment);
+    CHECK((uintptr_t)&test_live_exported < end && (uintptr_t)blank + sizeof blank <= end && end < segment->end + (64 << 20));
+    segment = memory_find_segment(memory, (uintptr_t)&end); /* the stack is no file */
+    CHECK(elf_file_data_end(memory, segment) == segment->end);
     CHECK(elf_file_symbol(memory, segment, "fill_memory") == 0);
     memory_close(memory);
     end_child(pid);
@@ -280,6 +282,6 @@ TEST(a_file_shorter_than_its_mapping_is_a_fault) {
 TEST_MAIN(RUN(a_live_process_is_read); RUN(what_cannot_be_read_is_refused_in_words);
           RUN(a_traced_process_names_its_tracer); RUN(a_thread_is_refused_with_the_number_of_its_process);
           RUN(somebody_elses_process_is_refused_with_a_remedy); RUN(an_identity_says_who_it_is);
-          RUN(resident_memory_adds_up); RUN(symbols_and_sections_lie_where_the_linker_put_them);
+          RUN(resident_memory_adds_up); RUN(symbols_and_data_lie_where_the_linker_put_them);
           RUN(symbols_of_a_library_are_found); RUN(present_pages_are_found_with_and_without_scanning);
           RUN(a_file_shorter_than_its_mapping_is_a_fault);)
