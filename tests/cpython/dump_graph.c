@@ -4,7 +4,9 @@
  *     E source_address target_address kind
  *
  * With the beginning of a type's name as second argument it prints who holds the instances of such types:
- *     H type holder_type kind name holder_name */
+ *     H type holder_type kind name holder_name
+ * With "=NAME" it prints what code does to expressions with that name in them, "=" to local variables:
+ *     W line how expression method function */
 #include "graph/capture.h"
 #include "memory/freeze.h"
 #include "memory/live.h"
@@ -83,6 +85,22 @@ static void print_holders(const struct graph *graph, node_id source, const char 
     arena_deinit(&scratch);
 }
 
+static void print_writes(const struct graph *graph, node_id node, struct span wanted) {
+    static const char *const words[] = {"item", "method", "argument", "call", "attribute", "inplace"};
+    struct arena scratch = {0};
+    struct code_write *writes;
+    const struct graph_describe *describe = &graph->describe;
+    size_t count = describe->code_writes(describe->context, node, wanted, &writes, &scratch);
+    struct span function = describe->node_name(describe->context, node, &scratch);
+    for (size_t i = 0; i < count; i++) {
+        printf("W %d %s ", writes[i].line, words[writes[i].how]);
+        for (uint32_t part = 0; part < writes[i].part_count; part++)
+            printf("%s%.*s", part ? "." : "", (int)writes[i].parts[part].length, writes[i].parts[part].data);
+        printf(" %.*s %.*s\n", (int)writes[i].method.length, writes[i].method.data, (int)function.length, function.data);
+    }
+    arena_deinit(&scratch);
+}
+
 int main(int argc, char **argv) {
     struct heap *heap = NULL;
     struct error *error = argc < 2 ? error_create(STATUS_USAGE, "usage: dump_graph PID|FILE.caulk")
@@ -105,7 +123,10 @@ int main(int argc, char **argv) {
     }
     if (argc < 3)
         dump(&heap->graph);
-    for (node_id node = 0; argc > 2 && node < heap->graph.node_count; node++)
+    for (node_id node = 0; argc > 2 && argv[2][0] == '=' && node < heap->graph.node_count; node++)
+        if (graph_type_of(&heap->graph, node)->role == ROLE_CODE)
+            print_writes(&heap->graph, node, span_from_text(argv[2] + 1));
+    for (node_id node = 0; argc > 2 && argv[2][0] != '=' && node < heap->graph.node_count; node++)
         print_holders(&heap->graph, node, argv[2]);
     heap_close(heap);
     return broken != NULL;
