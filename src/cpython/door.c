@@ -132,25 +132,40 @@ static bool lay_over(const struct door *door, struct layout *made) {
 
 /* --- what only the structures can tell --- */
 
-/* The collector's lists are not in the table, and releases have moved them: they are where four rings are, in the
- * order that all releases have (three generations or young and old[2], then the permanent one). */
-static void find_collector_lists(const struct door *door, struct layout *made, remote_address interpreter) {
+/* The place of the first of `count` rings side by side at or behind `from`, by words of four bytes; LAYOUT_NONE if there
+ * are none nearby. */
+static uint32_t find_rings(const struct door *door, const struct layout *layout, remote_address gc, uint32_t from, uint32_t count) {
     enum { FARTHEST = 64 };
-    for (uint32_t offset = 0; offset <= FARTHEST; offset += 4) {
-        struct layout moved = *made;
-        uint32_t by = offset - made->gc_generations;
-        moved.gc_generations += by;
-        moved.gc_permanent_generation += by;
-        moved.gc_enabled += by;
-        if (made->told_gc_statistics == LAYOUT_NONE)
-            moved.gc_statistics += by;
-        if (made->told_gc_collecting == LAYOUT_NONE)
-            moved.gc_collecting += by;
-        if (!collector_lists_fit(door->memory, &moved, interpreter + made->interpreter_gc))
-            continue;
-        *made = moved;
-        return;
+    for (uint32_t place = from; place <= from + FARTHEST; place += 4) {
+        uint32_t found = 0;
+        while (found < count && is_collector_ring(door->memory, gc + place + (uint64_t)found * layout->gc_generation_size))
+            found++;
+        if (found == count)
+            return place;
     }
+    return LAYOUT_NONE;
+}
+
+/* The collector's lists are not in the table, and releases have moved them: they are where rings are, in the order that
+ * all releases have (three generations or young and old[2], then the permanent one, then statistics; in front the words
+ * `enabled` and `debug`). */
+static void find_collector_lists(const struct door *door, struct layout *made, remote_address interpreter) {
+    remote_address gc = interpreter + made->interpreter_gc;
+    uint32_t generations = find_rings(door, made, gc, 0, 3);
+    if (generations == LAYOUT_NONE)
+        return;
+    uint32_t permanent = find_rings(door, made, gc, generations + 3 * made->gc_generation_size, 1);
+    if (permanent == LAYOUT_NONE)
+        return;
+    uint32_t by = permanent - made->gc_permanent_generation;
+    made->gc_generations = generations;
+    made->gc_permanent_generation = permanent;
+    if (made->gc_enabled + 8 > generations || made->gc_enabled + 12 < generations)
+        made->gc_enabled = generations - 8;
+    if (made->told_gc_statistics == LAYOUT_NONE)
+        made->gc_statistics += by;
+    if (made->told_gc_collecting == LAYOUT_NONE)
+        made->gc_collecting += by;
 }
 
 static bool is_dict(const struct door *door, const struct layout *layout, remote_address object) {

@@ -154,17 +154,27 @@ TEST(without_a_table_moved_structures_are_refused) {
     CHECK(!choose_for(&release, 0x030c09f0, &made));
 }
 
-/* 3.14.0 has young and old[2] right behind its first two words. */
+/* 3.14.0 has young and old[2] right behind its first two words; 3.13.5 moved three lists by half a word. */
 TEST(lists_of_the_collector_that_the_table_does_not_tell_are_found_as_rings) {
     struct layout release = *row_of(0x030e0af0, 0), made;
     uint32_t statistics = release.gc_statistics;
-    release.gc_generations -= 16;
-    release.gc_permanent_generation -= 16;
+    release.gc_generations = 8;
+    release.gc_permanent_generation = 80;
     const struct layout *chosen = choose_for(&release, 0x030e00f0, &made);
+    CHECK(chosen == &made);
+    CHECK_EQUAL(made.gc_generations, 8);
+    CHECK_EQUAL(made.gc_permanent_generation, 80);
+    CHECK_EQUAL(made.gc_statistics, statistics - 16);
+    CHECK_EQUAL(made.gc_enabled, 0);
+    release = *row_of(0x030c01f0, 0);
+    release.gc_generations -= 4;
+    release.gc_generation_size = 24;
+    chosen = choose_for(&release, 0x030c0cf0, &made);
     CHECK(chosen == &made);
     CHECK_EQUAL(made.gc_generations, release.gc_generations);
     CHECK_EQUAL(made.gc_permanent_generation, release.gc_permanent_generation);
-    CHECK_EQUAL(made.gc_statistics, statistics - 16);
+    CHECK_EQUAL(made.gc_enabled, release.gc_enabled);
+    CHECK_EQUAL(made.gc_collecting, release.gc_collecting);
 }
 
 TEST(absurd_offsets_are_not_laid_over) {
