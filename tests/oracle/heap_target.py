@@ -1,6 +1,6 @@
 """A heap of everything, standing still, that tells the truth about itself when asked.
 
-Prints "ready PID MODULES FROZEN", then obeys lines on standard input:
+Prints "ready PID MODULES FROZEN KINDS", then obeys lines on standard input:
     dump PATH    writes the oracle to PATH and prints "dumped"
     quit
 The collector is off and every thread sleeps, so the heap is the same whenever a picture of it is taken; what the dump itself
@@ -60,14 +60,16 @@ def main():
     import exotic
     gc.disable()
     keep = [exotic.build()]
+    kinds = 0
     if "--many" in sys.argv:
         import multitudes
         keep.append(multitudes.build())
+        kinds = multitudes.count_kinds(gc.get_objects())
     gc.collect()
     gc.collect()
     if "--freeze" in sys.argv:
         gc.freeze()
-    os.write(1, b"ready %d %d %d\n" % (os.getpid(), imported, gc.get_freeze_count()))
+    os.write(1, b"ready %d %d %d %d\n" % (os.getpid(), imported, gc.get_freeze_count(), kinds))
     obey(keep)
 
 

@@ -555,6 +555,18 @@ KINDS = {
 }
 
 
+EVERYDAY = """tuple list dict set frozenset type function method cell module frame traceback code weakref property classmethod staticmethod
+builtin_function_or_method getset_descriptor member_descriptor method_descriptor wrapper_descriptor""".split()
+
+
+def count_kinds(objects):
+    """How many types of C, those aside that every program has, have a thousand objects or more."""
+    counts = collections.Counter(map(type, objects))
+    names = {ctypes.c_char_p.from_address(id(kind) + 24).value.decode() for kind, count in counts.items()
+             if count >= MANY and (not kind.__flags__ & 1 << 9 or b"." in ctypes.c_char_p.from_address(id(kind) + 24).value)}
+    return len(names - set(EVERYDAY))
+
+
 def build():
     """{kind: objects}; what this version does not have is left out."""
     made = {}
