@@ -99,11 +99,13 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     name = "caulk-%s-%s.whl" % (version(), tag())
     folder = "caulk-%s.dist-info" % version()
     wheel = Wheel(os.path.join(wheel_directory, name))
-    with tempfile.TemporaryDirectory(prefix="caulk-wheel-") as build:
-        compile_into(build)
+    with tempfile.TemporaryDirectory(prefix="caulk-wheel-") as temporary:
+        build = (config_settings or {}).get("build")  # a folder where they have been built already
+        if not build:
+            compile_into(temporary)
         add_python(wheel)
         for built in BUILT:
-            with open(os.path.join(build, built), "rb") as stream:
+            with open(os.path.join(build or temporary, built), "rb") as stream:
                 wheel.add("caulk/bin/" + built, stream.read(), executable=True)
     for file, text in information().items():
         wheel.add("%s/%s" % (folder, file), text)
