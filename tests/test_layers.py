@@ -11,6 +11,7 @@ MAY_INCLUDE = {
     "base": set(),
     "memory": {"base"},
     "cpython": {"memory", "base"},
+    "blocks": {"cpython", "memory", "base"},
     "graph": {"base"},
     "analysis": {"graph", "base"},
     "wire": set(),
@@ -23,7 +24,7 @@ MAY_INCLUDE = {
 
 # The one bridge from cpython to graph.
 BRIDGE = re.compile(r"graph/captured?(_\w+)?\.[ch]$")
-BRIDGE_MAY_INCLUDE = {"cpython", "memory", "base"}
+BRIDGE_MAY_INCLUDE = {"blocks", "cpython", "memory", "base"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 

@@ -212,6 +212,10 @@ static void visit_holder_reference(struct reference_visitor *visitor, remote_add
                                              module ? EDGE_MODULE : kind_of_reference[kind], label};
 }
 
+static void discover_in_block(void *context, remote_address object, uint32_t granule) {
+    discover(context, object, granule);
+}
+
 static void discover_everything(struct capture *capture) {
     capture->collected_count = roots_collected_objects(capture->model, seed_collected, capture);
     capture->visitor.open = open_holder;
@@ -222,6 +226,8 @@ static void discover_everything(struct capture *capture) {
     capture->visitor.references.visit = visit_holder_reference;
     roots_visit_static_data(capture->model, &capture->visitor);
     capture->visitor.references.visit = visit_reference;
+    run_waves(capture);
+    captured_find_in_blocks(capture->model, &capture->captured->objects, discover_in_block, capture);
     run_waves(capture);
     vector_deinit(&capture->frontier);
     vector_deinit(&capture->next);

@@ -50,6 +50,12 @@ static inline uint32_t granule_set_rank(const struct granule_set *set, uint32_t 
 /* Makes the ranks, once no granule is added any more. */
 void granule_set_freeze(struct granule_set *set, struct arena *arena);
 
+/* Tells every object in a block of pymalloc that none of `objects` covers: what untracked objects are that only
+ * native code refers to, or nothing any more. The set may gain what is told while it is told. */
+typedef void (*captured_block_object)(void *context, remote_address object, uint32_t granule);
+void captured_find_in_blocks(struct model *model, const struct granule_set *objects, captured_block_object found,
+                             void *context);
+
 /* Sorts granules by their place in the image. O(count). */
 void granules_sort(uint32_t *granules, size_t count, struct arena *scratch);
 
