@@ -1,21 +1,33 @@
 # Completion of caulk for bash.
 _caulk() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="leaks snapshot top tree why diff doctor"
+    local commands="leaks run lines snapshot top tree why diff attach detach doctor"
     if ((COMP_CWORD == 1)); then
         COMPREPLY=($(compgen -W "$commands --help --version" -- "$word"))
         return
     fi
+    case ${COMP_WORDS[1]} in
+    run | lines)
+        if [[ $word == -* ]]; then
+            local own="--python --interval --native --output --json --limit --help"
+            [[ ${COMP_WORDS[1]} == run ]] && own+=" --every-byte --watch --quiet" || own+=" --all"
+            COMPREPLY=($(compgen -W "$own" -- "$word"))
+        else
+            COMPREPLY=($(compgen -f -- "$word") $(compgen -c -- "$word"))
+        fi
+        return ;;
+    esac
     case $before in
     --by | -b) COMPREPLY=($(compgen -W "retained bytes count" -- "$word")); return ;;
     --json | --output | -o | --types) COMPREPLY=($(compgen -f -- "$word")); return ;;
-    --seconds | --snapshots | --limit | --depth | -s | -n | -l | -d) return ;;
+    --seconds | --snapshots | --interval | --limit | --depth | -s | -n | -l | -d) return ;;
     esac
     if [[ $word == -* ]]; then
         local options="--json --help"
-        [[ ${COMP_WORDS[1]} == doctor ]] || options+=" --pause --types"
+        [[ ${COMP_WORDS[1]} == @(doctor|attach|detach) ]] || options+=" --pause --types"
         case ${COMP_WORDS[1]} in
-        leaks) options+=" --seconds --snapshots" ;;
+        leaks) options+=" --seconds --snapshots --lines" ;;
+        attach) options+=" --seconds --interval --every-byte --output" ;;
         snapshot) options+=" --output --values" ;;
         top) options+=" --by --limit" ;;
         tree) options+=" --depth --limit" ;;

@@ -1,7 +1,12 @@
 # Completion of caulk for fish.
-set -l commands leaks snapshot top tree why diff doctor
+set -l commands leaks run lines snapshot top tree why diff attach detach doctor
+set -l programs run lines
 complete -c caulk -f
 complete -c caulk -n "not __fish_seen_subcommand_from $commands" -a leaks -d "what grows, who holds it, how fast"
+complete -c caulk -n "not __fish_seen_subcommand_from $commands" -a run -d "start a program with the sampler in it"
+complete -c caulk -n "not __fish_seen_subcommand_from $commands" -a lines -d "a source, line by line, with what each line allocated"
+complete -c caulk -n "not __fish_seen_subcommand_from $commands" -a attach -d "put the sampler into a process"
+complete -c caulk -n "not __fish_seen_subcommand_from $commands" -a detach -d "take the sampler out of a process"
 complete -c caulk -n "not __fish_seen_subcommand_from $commands" -a snapshot -d "keep the heap of a process in a file"
 complete -c caulk -n "not __fish_seen_subcommand_from $commands" -a top -d "what is in a heap"
 complete -c caulk -n "not __fish_seen_subcommand_from $commands" -a tree -d "who retains what"
@@ -21,3 +26,13 @@ complete -c caulk -n "__fish_seen_subcommand_from snapshot" -l values -d "keep k
 complete -c caulk -n "__fish_seen_subcommand_from top" -s b -l by -x -a "retained bytes count" -d "order"
 complete -c caulk -n "__fish_seen_subcommand_from tree" -s d -l depth -x -d "levels"
 complete -c caulk -n "__fish_seen_subcommand_from top tree why diff" -s l -l limit -x -d "rows"
+complete -c caulk -n "__fish_seen_subcommand_from leaks" -l lines -d "which lines allocate"
+complete -c caulk -n "__fish_seen_subcommand_from $programs" -F
+complete -c caulk -n "__fish_seen_subcommand_from $programs" -l python -r -F -d "run scripts by this Python"
+complete -c caulk -n "__fish_seen_subcommand_from run lines attach" -l interval -x -d "bytes between samples"
+complete -c caulk -n "__fish_seen_subcommand_from run attach" -l every-byte -d "count every allocation"
+complete -c caulk -n "__fish_seen_subcommand_from $programs" -l native -d "watch malloc too"
+complete -c caulk -n "__fish_seen_subcommand_from run" -s w -l watch -x -d "seconds between snapshots"
+complete -c caulk -n "__fish_seen_subcommand_from run" -s q -l quiet -d "print nothing of its own"
+complete -c caulk -n "__fish_seen_subcommand_from lines" -s a -l all -d "show every line"
+complete -c caulk -n "__fish_seen_subcommand_from run lines attach" -s o -l output -r -F -d "keep the recording"
