@@ -1,4 +1,4 @@
-/* Prints one row of src/cpython/root_rows.h for the CPython whose headers it is compiled with: fields of interpreters and
+/* Prints one row of src/cpython/layout_root_rows.h for the CPython whose headers it is compiled with: fields of interpreters and
  * threads that hold objects, and what they are called. */
 #include "layout_probe.h"
 

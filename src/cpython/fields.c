@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* `fields` names one word after another, from the one behind the head of the object. "." is a word without a name,
- * "@56" goes on at this offset (of a default build), "!x" or "!" is a pointer that the object does not own, and "|" at the
- * end says that all words that are not named here are no references: numbers, buffers, stale pointers. A structure
- * that changed between versions is told apart by its size. Sorted by name. */
+/* `fields` names one word after another, from the one behind the head of the object. "." is a word without a
+ * name, "@56" goes on at this offset (of a default build), "!x" or "!" is a pointer that the object does not own,
+ * and "|" at the end says that all words that are not named here are no references: numbers, buffers, stale
+ * pointers. A structure that changed between versions is told apart by its size. Sorted by name. */
 static const struct type_fields types[] = {
     {"CArgObject", 0, "@48 _obj |"},
     {"Context", 0, "_previous _vars"},
@@ -20,7 +20,8 @@ static const struct type_fields types[] = {
     {"TaskStepMethWrapper", 0, "__self__ arg"},
     {"Token", 0, "_context var old_value"},
     {"_abc._abc_data", 0, "_abc_registry _abc_cache _abc_negative_cache"},
-    {"_asyncio.Future", 144, "_loop _callback0 _context0 _callbacks _exception _result _source_traceback _cancel_message"},
+    {"_asyncio.Future", 144,
+     "_loop _callback0 _context0 _callbacks _exception _result _source_traceback _cancel_message"},
     {"_asyncio.Future", 0,
      "_loop _callback0 _context0 _callbacks _exception _exception_tb _result _source_traceback _cancel_message"},
     {"_asyncio.FutureIter", 0, "_future"},
@@ -42,10 +43,12 @@ static const struct type_fields types[] = {
     {"_ctypes.CArgObject", 64, "@48 _obj |"},
     {"_ctypes.CArgObject", 80, "@64 _obj |"},
     {"_ctypes.CField", 72, "@40 _type_"},
-    {"_ctypes.CFuncPtr", 160, "@96 _thunk _callable _converters argtypes restype _checker errcheck @152 paramflags |"},
+    {"_ctypes.CFuncPtr", 160,
+     "@96 _thunk _callable _converters argtypes restype _checker errcheck @152 paramflags |"},
     {"_ctypes.CThunkObject", 0, "@80 _converters _callable restype |"},
     {"_ctypes.DictRemover", 0, "key dict"},
-    {"_ctypes.PyCFuncPtr", 160, "@96 _thunk _callable _converters argtypes restype _checker errcheck @152 paramflags |"},
+    {"_ctypes.PyCFuncPtr", 160,
+     "@96 _thunk _callable _converters argtypes restype _checker errcheck @152 paramflags |"},
     {"_ctypes._CData", 96, "@32 _b_base_ @64 _objects |"},
     {"_elementtree._element_iterator", 0, "@40 root_element sought_tag |"},
     {"_functools.KeyWrapper", 0, "cmp obj"},
@@ -171,14 +174,19 @@ static const struct type_fields types[] = {
     {"set_iterator", 0, "set |"},
     {"sqlite3.Blob", 0, "connection"},
     {"sqlite3.Cache", 0, "@24 mapping |"},
-    {"sqlite3.Connection", 208, "@72 statement_cache blobs row_factory text_factory @128 ! ! ! ! ! ! ! ! ! ! |"},
-    {"sqlite3.Connection", 216, "@64 statement_cache cursors blobs @96 row_factory text_factory @136 ! ! ! ! ! ! ! ! ! ! |"},
-    {"sqlite3.Connection", 224, "@72 statement_cache cursors blobs @104 row_factory text_factory @144 ! ! ! ! ! ! ! ! ! ! |"},
+    {"sqlite3.Connection", 208,
+     "@72 statement_cache blobs row_factory text_factory @128 ! ! ! ! ! ! ! ! ! ! |"},
+    {"sqlite3.Connection", 216,
+     "@64 statement_cache cursors blobs @96 row_factory text_factory @136 ! ! ! ! ! ! ! ! ! ! |"},
+    {"sqlite3.Connection", 224,
+     "@72 statement_cache cursors blobs @104 row_factory text_factory @144 ! ! ! ! ! ! ! ! ! ! |"},
     {"sqlite3.Connection", 240,
      "@48 isolation_level @80 statement_cache statements cursors @112 row_factory text_factory trace_callback "
      "progress_handler authorizer collations ! ! ! ! ! ! ! ! ! ! |"},
-    {"sqlite3.Cursor", 104, "@16 connection description row_cast_map @48 lastrowid @64 row_factory statement"},
-    {"sqlite3.Cursor", 112, "@16 connection description row_cast_map @48 lastrowid @64 row_factory statement @96 next_row"},
+    {"sqlite3.Cursor", 104,
+     "@16 connection description row_cast_map @48 lastrowid @64 row_factory statement"},
+    {"sqlite3.Cursor", 112,
+     "@16 connection description row_cast_map @48 lastrowid @64 row_factory statement @96 next_row"},
     {"sqlite3.Node", 0, "key data |"},
     {"sqlite3.Row", 0, "data description"},
     {"sqlite3Cache", 0, "@24 mapping |"},

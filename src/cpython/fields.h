@@ -1,5 +1,5 @@
-/* What the words of C structures are called that no header and no member tells: types of the interpreter and of the
- * standard library, from their sources under Objects/ and Modules/. */
+/* What the words of C structures are called that no header and no member tells: types of the interpreter and
+ * of the standard library, from their sources under Objects/ and Modules/. */
 #ifndef CAULK_CPYTHON_FIELDS_H
 #define CAULK_CPYTHON_FIELDS_H
 

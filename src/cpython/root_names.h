@@ -12,7 +12,8 @@ enum { ROOT_FIELDS_MAX = 32 };
 /* One per row of layouts. */
 struct root_row {
     uint32_t version, build;
-    uint32_t signal_handlers, signal_size, signal_function, signal_count; /* in the runtime; count 0: not there */
+    uint32_t signal_handlers, signal_size, signal_function,
+        signal_count; /* in the runtime; count 0: not there */
     struct {
         enum root_structure structure;
         uint32_t offset;
@@ -23,6 +24,7 @@ struct root_row {
 /* The names for a layout; if its headers are not known, a row without any. */
 const struct root_row *root_names_find(const struct layout *layout);
 
-struct reference_label root_names_label(const struct root_row *row, enum root_structure structure, uint64_t offset);
+struct reference_label root_names_label(const struct root_row *row, enum root_structure structure,
+                                        uint64_t offset);
 
 #endif

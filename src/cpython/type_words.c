@@ -1,4 +1,5 @@
-/* Learns what the words of an instance are called: from members of the type, and from what is known of C structures. */
+/* Learns what the words of an instance are called: from members of the type, and from what is known of C
+ * structures. */
 #include "cpython/type_words.h"
 
 #include "cpython/fields.h"
@@ -34,8 +35,9 @@ static void collect_members(const struct model *model, const void *type, struct 
             offset + 8 > (sequence ? MEMBERS_MAX * 8 : made->basic_size))
             continue;
         struct named_word *word = vector_push(words, struct named_word);
-        *word = (struct named_word){
-            .offset = (uint32_t)offset, .slots = made->is_python_class || sequence, .name = word_at(member, MEMBER_NAME)};
+        *word = (struct named_word){.offset = (uint32_t)offset,
+                                    .slots = made->is_python_class || sequence,
+                                    .name = word_at(member, MEMBER_NAME)};
         if (sequence && offset + 8 > made->sequence_size)
             made->sequence_size = (uint32_t)offset + 8;
     }
@@ -53,7 +55,8 @@ static void name_exception_fields(const struct layout *layout, struct vector *wo
                   {layout->exception_context, "__context__"},
                   {layout->exception_cause, "__cause__"}};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-        *vector_push(words, struct named_word) = (struct named_word){.offset = fields[i].offset, .text = fields[i].name};
+        *vector_push(words, struct named_word) =
+            (struct named_word){.offset = fields[i].offset, .text = fields[i].name};
 }
 
 static struct named_word *word_of(struct vector *words, uint32_t offset) {
@@ -94,7 +97,8 @@ static void inherit(struct model *model, struct type_model *made, struct vector 
     const struct type_model *base = model_type(model, made->base);
     for (uint32_t i = 0; i < base->word_count; i++)
         *vector_push(words, struct named_word) = base->words[i];
-    made->words_are_all = base->words_are_all && (made->is_python_class || made->basic_size == base->basic_size);
+    made->words_are_all =
+        base->words_are_all && (made->is_python_class || made->basic_size == base->basic_size);
     made->sequence_size = made->is_python_class ? 0 : base->sequence_size;
     made->beside = base->beside;
     made->beside_size = base->beside_size;
@@ -109,8 +113,9 @@ void type_words_learn(struct model *model, const void *type, struct type_model *
         name_exception_fields(model->layout, &words);
     add_known_fields(model, made, &words);
     walk_function_of_type beside =
-        made->is_python_class || made->walked_size > model->layout->object_head ? NULL
-                                                       : walk_beside_find(made->name, private_size(model->layout, made->basic_size));
+        made->is_python_class || made->walked_size > model->layout->object_head
+            ? NULL
+            : walk_beside_find(made->name, private_size(model->layout, made->basic_size));
     if (beside) {
         made->beside = beside;
         made->beside_size = made->basic_size;

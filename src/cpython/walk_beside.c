@@ -1,10 +1,12 @@
-/* What objects of the standard library hold in C memory beside themselves, as their sources under Modules/ lay it out.
+/* What objects of the standard library hold in C memory beside themselves, as their sources under Modules/
+ * lay it out.
  */
 #include "cpython/walk.h"
 
 #include <string.h>
 
-/* Records of `stride` bytes that begin with references; more of them than the image has words are no records. */
+/* Records of `stride` bytes that begin with references; more of them than the image has words are no records.
+ */
 struct records {
     remote_address begin;
     uint64_t count;
@@ -31,8 +33,10 @@ static void visit_records(const struct walk *walk, struct records records, const
 static void walk_pickler(const struct walk *walk) {
     remote_address memo = private_word(walk, 16);
     if (memo)
-        visit_records(walk, (struct records){model_word(walk->model, memo + 24), model_word(walk->model, memo + 16), 16},
-                      "memo");
+        visit_records(
+            walk,
+            (struct records){model_word(walk->model, memo + 24), model_word(walk->model, memo + 16), 16},
+            "memo");
 }
 
 /* Modules/_pickle.c: UnpicklerObject {stack, memo, memo_size, ...}; Pdata {size, data, ...}. */
@@ -41,32 +45,51 @@ static void walk_unpickler(const struct walk *walk) {
 }
 
 static void walk_pickle_stack(const struct walk *walk) {
-    visit_records(walk, (struct records){private_word(walk, 24), word_at(walk->bytes, walk->layout->object_size), 8}, NULL);
+    visit_records(
+        walk, (struct records){private_word(walk, 24), word_at(walk->bytes, walk->layout->object_size), 8},
+        NULL);
 }
 
-/* Modules/_elementtree.c: ElementIterObject {parent_stack, parent_stack_used, ...}; ParentLocator {parent, index}. */
+/* Modules/_elementtree.c: ElementIterObject {parent_stack, parent_stack_used, ...}; ParentLocator {parent,
+ * index}. */
 static void walk_element_iterator(const struct walk *walk) {
     visit_records(walk, (struct records){private_word(walk, 16), private_word(walk, 24), 16}, "parent");
 }
 
-/* Modules/pyexpat.c: enum HandlerTypes, in the order of xmlparseobject.handlers, the last field of the structure. */
+/* Modules/pyexpat.c: enum HandlerTypes, in the order of xmlparseobject.handlers, the last field of the
+ * structure. */
 static void walk_expat_parser(const struct walk *walk) {
-    static const char *const names[] = {
-        "StartElementHandler",      "EndElementHandler",          "ProcessingInstructionHandler",
-        "CharacterDataHandler",     "UnparsedEntityDeclHandler",  "NotationDeclHandler",
-        "StartNamespaceDeclHandler", "EndNamespaceDeclHandler",   "CommentHandler",
-        "StartCdataSectionHandler", "EndCdataSectionHandler",     "DefaultHandler",
-        "DefaultHandlerExpand",     "NotStandaloneHandler",       "ExternalEntityRefHandler",
-        "StartDoctypeDeclHandler",  "EndDoctypeDeclHandler",      "EntityDeclHandler",
-        "XmlDeclHandler",           "ElementDeclHandler",         "AttlistDeclHandler",
-        "SkippedEntityHandler"};
-    struct records handlers = {word_at(walk->bytes, walk->type->beside_size - 8), sizeof names / sizeof *names, 8};
+    static const char *const names[] = {"StartElementHandler",
+                                        "EndElementHandler",
+                                        "ProcessingInstructionHandler",
+                                        "CharacterDataHandler",
+                                        "UnparsedEntityDeclHandler",
+                                        "NotationDeclHandler",
+                                        "StartNamespaceDeclHandler",
+                                        "EndNamespaceDeclHandler",
+                                        "CommentHandler",
+                                        "StartCdataSectionHandler",
+                                        "EndCdataSectionHandler",
+                                        "DefaultHandler",
+                                        "DefaultHandlerExpand",
+                                        "NotStandaloneHandler",
+                                        "ExternalEntityRefHandler",
+                                        "StartDoctypeDeclHandler",
+                                        "EndDoctypeDeclHandler",
+                                        "EntityDeclHandler",
+                                        "XmlDeclHandler",
+                                        "ElementDeclHandler",
+                                        "AttlistDeclHandler",
+                                        "SkippedEntityHandler"};
+    struct records handlers = {word_at(walk->bytes, walk->type->beside_size - 8),
+                               sizeof names / sizeof *names, 8};
     const void *words = view_records(walk, &handlers);
     for (uint32_t i = 0; words && i < handlers.count; i++)
         visit(walk->visitor, word_at(words, i * 8), REFERENCE_SLOT, label_text(names[i]));
 }
 
-/* Modules/_sqlite/connection.h: three contexts {callable, module, ...} in front of ten borrowed exceptions. */
+/* Modules/_sqlite/connection.h: three contexts {callable, module, ...} in front of ten borrowed exceptions.
+ */
 static void walk_sqlite_connection(const struct walk *walk) {
     static const char *const names[] = {"trace_callback", "progress_handler", "authorizer"};
     enum { CONTEXTS = (3 + 10) * 8 };
@@ -79,7 +102,8 @@ static void walk_sqlite_connection(const struct walk *walk) {
     }
 }
 
-/* Modules/_sqlite/cache.h: pysqlite_Cache {..., mapping, factory, first 40, ...}, pysqlite_Node {..., next 48}. */
+/* Modules/_sqlite/cache.h: pysqlite_Cache {..., mapping, factory, first 40, ...}, pysqlite_Node {..., next
+ * 48}. */
 static void walk_sqlite_cache(const struct walk *walk) {
     struct chain chain = {0};
     remote_address node = private_word(walk, 40);
@@ -98,7 +122,8 @@ static void walk_ring(const struct walk *walk) {
         visit(walk->visitor, word_at(words, (first + i) % room * 8), REFERENCE_INDEX, label_index(i));
 }
 
-/* Modules/itertoolsmodule.c: teedataobject {it, numread 24, ..., nextlink, values 40}; behind numread they are stale. */
+/* Modules/itertoolsmodule.c: teedataobject {it, numread 24, ..., nextlink, values 40}; behind numread they
+ * are stale. */
 static void walk_tee_data(const struct walk *walk) {
     enum { VALUES = 57 };
     uint32_t count = half_at(walk->bytes, private_offset(walk->layout, 24));
@@ -106,20 +131,23 @@ static void walk_tee_data(const struct walk *walk) {
         visit(walk->visitor, private_word(walk, 40 + i * 8), REFERENCE_INDEX, label_index(i));
 }
 
-/* Modules/_zoneinfo.c: PyZoneInfo_ZoneInfo {..., num_ttinfos 48, ..., _ttinfos 192, ...}; _ttinfo {utcoff, dstoff,
- * tzname, seconds}. */
+/* Modules/_zoneinfo.c: PyZoneInfo_ZoneInfo {..., num_ttinfos 48, ..., _ttinfos 192, ...}; _ttinfo {utcoff,
+ * dstoff, tzname, seconds}. */
 static void walk_zone_info(const struct walk *walk) {
     static const char *const names[] = {"utcoff", "dstoff", "tzname"};
     struct records infos = {private_word(walk, 192), private_word(walk, 48), 32};
     const void *bytes = view_records(walk, &infos);
     for (uint64_t i = 0; bytes && i < infos.count * 3; i++)
-        visit(walk->visitor, word_at(bytes, i / 3 * infos.stride + i % 3 * 8), REFERENCE_SLOT, label_text(names[i % 3]));
+        visit(walk->visitor, word_at(bytes, i / 3 * infos.stride + i % 3 * 8), REFERENCE_SLOT,
+              label_text(names[i % 3]));
 }
 
-/* Include/datetime.h: _PyTZINFO_HEAD {hashcode, hastzinfo 24}; without a tzinfo the object ends in front of it. */
+/* Include/datetime.h: _PyTZINFO_HEAD {hashcode, hastzinfo 24}; without a tzinfo the object ends in front of
+ * it. */
 static void walk_date_time(const struct walk *walk) {
     if (walk->bytes[private_offset(walk->layout, 24)])
-        visit(walk->visitor, word_at(walk->bytes, walk->type->beside_size - 8), REFERENCE_SLOT, label_text("tzinfo"));
+        visit(walk->visitor, word_at(walk->bytes, walk->type->beside_size - 8), REFERENCE_SLOT,
+              label_text("tzinfo"));
 }
 
 static const struct {
@@ -148,7 +176,8 @@ static const struct {
 
 walk_function_of_type walk_beside_find(const char *name, uint32_t basic_size) {
     for (size_t i = 0; i < sizeof walkers / sizeof *walkers; i++)
-        if (strcmp(walkers[i].name, name) == 0 && (!walkers[i].basic_size || walkers[i].basic_size == basic_size))
+        if (strcmp(walkers[i].name, name) == 0 &&
+            (!walkers[i].basic_size || walkers[i].basic_size == basic_size))
             return walkers[i].walk;
     return NULL;
 }
