@@ -71,6 +71,7 @@ static struct error *call_by_some_way(struct attachment *attachment, struct atta
 
 static struct error *call(struct attachment *attachment) {
     struct attach_result result;
+    TRY(attach_ask_filter(attachment));
     TRY(call_by_some_way(attachment, &result));
     if (!result.called)
         return error_create(STATUS_BUSY, "nothing was loaded into process %d: %s", attachment->pid, result.message);

@@ -9,8 +9,8 @@
  * If the call is not made in time it is taken out of the queue, which is possible only while it was not begun. */
 #include "app/attach_work.h"
 #include "app/agent_library.h"
-#include "memory/door.h"
-#include "memory/elf_loaded.h"
+#include "app/attach_door_words.h"
+#include "app/attach_folder.h"
 #include "memory/live_conditions.h"
 #include "memory/maps.h"
 #include "memory/visit.h"
@@ -32,11 +32,11 @@ enum { PAGE = 4096, MEMFD_CLOSE_ON_EXEC = 1, MEMFD_EXECUTE = 0x10, LEFT_MAX = 16
 struct work {
     struct attachment *attachment;
     struct injector injector;
-    struct door door;
+    struct attach_door_words words;
     struct pending_call calls[2];
     remote_address code, data;
-    remote_address lock;  /* PyThread_acquire_lock_timed */
     int descriptor;       /* of the library in the target; -1 none */
+    struct attach_folder folder; /* for files where they cannot be in memory */
     const char *obstacle; /* why this stop did nothing, and another may */
     char failure[160];    /* why no stop will */
     bool scheduled, finished;
@@ -83,7 +83,7 @@ static void unmap(struct visit *visit, remote_address address) {
 static int open_descriptor(int pid, int descriptor) {
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/fd/%d", proc_live_thread(pid), descriptor);
-    return open(path, O_RDWR | O_CLOEXEC);
+    return open(path, O_WRONLY | O_CLOEXEC);
 }
 
 static bool write_all(int file, const void *bytes, size_t size) {
@@ -141,7 +141,7 @@ static bool fill_door(struct work *work, int descriptor) {
     struct door_code code = door_code();
     _Static_assert(sizeof(struct door) <= PAGE, "the words fit into a page");
     memcpy(pages, code.bytes, code.size);
-    memcpy(pages + PAGE, &work->door, sizeof work->door);
+    memcpy(pages + PAGE, &work->words.door, sizeof work->words.door);
     int file = open_descriptor(work->attachment->pid, descriptor);
     bool done = file >= 0 && write_all(file, pages, sizeof pages);
     if (!done)
@@ -157,17 +157,35 @@ static remote_address map_page(struct visit *visit, struct work *work, int descr
     return call(visit, work, "mapping a page of code", SYS_mmap, arguments, &result) ? (remote_address)result : 0;
 }
 
+/* The same in the folder. */
+static int open_file(struct visit *visit, struct work *work, const char *name) {
+    char path[128];
+    int file = attach_folder_create(&work->folder, name);
+    if (file >= 0)
+        close(file);
+    snprintf(path, sizeof path, "%s/%s", work->folder.path, name);
+    const uint64_t arguments[6] = {(uint64_t)AT_FDCWD, visit_text(visit, path), O_RDONLY | O_CLOEXEC};
+    long result;
+    return call(visit, work, "opening a file", SYS_openat, arguments, &result) ? (int)result : -1;
+}
+
 static bool make_library(struct visit *visit, struct work *work) {
+    if (work->folder.path[0]) {
+        work->words.door.descriptor = UINT32_MAX;
+        snprintf(work->words.door.path, sizeof work->words.door.path, "%.40s/%s", work->folder.path, AGENT_LIBRARY);
+        return true;
+    }
     work->descriptor = make_file(visit, work, AGENT_LIBRARY);
     if (work->descriptor < 0 || !fill_library(work))
         return false;
-    work->door.descriptor = (uint32_t)work->descriptor;
-    snprintf(work->door.path, sizeof work->door.path, "/proc/self/fd/%d", work->descriptor);
+    work->words.door.descriptor = (uint32_t)work->descriptor;
+    snprintf(work->words.door.path, sizeof work->words.door.path, "/proc/self/fd/%d", work->descriptor);
     return true;
 }
 
 static bool make_door(struct visit *visit, struct work *work) {
-    int file = make_file(visit, work, DOOR_NAME);
+    bool in_memory = !work->folder.path[0];
+    int file = in_memory ? make_file(visit, work, DOOR_NAME) : open_file(visit, work, DOOR_NAME);
     if (file < 0)
         return false;
     if (fill_door(work, file)) {
@@ -198,7 +216,8 @@ static bool is_left_descriptor(int pid, int descriptor) {
 }
 
 static bool is_door(const struct memory_segment *segment) {
-    return strncmp(segment->path, "/memfd:" DOOR_NAME, sizeof "/memfd:" DOOR_NAME - 1) == 0;
+    const char *name = strstr(segment->path, DOOR_NAME);
+    return name && name > segment->path && (name[-1] == ':' || name[-1] == '/');
 }
 
 /* Whether a door that somebody was killed at may still be called, or is at work. */
@@ -273,8 +292,8 @@ static void withdraw(struct visit *visit, void *context) {
 static void wake(struct visit *visit, void *context) {
     struct work *work = context;
     enum { LOCK_CODE_BYTES = 1024 };
-    struct inject_caller caller = {work->lock, work->lock + LOCK_CODE_BYTES};
-    if (work->lock)
+    struct inject_caller caller = {work->words.lock, work->words.lock + LOCK_CODE_BYTES};
+    if (work->words.lock)
         inject_end_wait(visit->pid, work->attachment->memory, caller);
 }
 
@@ -322,72 +341,18 @@ static struct error *leave(struct work *work, visit_action action) {
     return NULL;
 }
 
-/* --- preparation --- */
-
-static remote_address symbol_of_libc(const struct memory *memory, const char *name) {
-    static const char *const files[] = {"/libc.so", "/libc-2", "/libdl", "/ld-musl", "/libc.musl"};
-    for (size_t file = 0; file < sizeof files / sizeof *files; file++)
-        for (size_t i = 0; i < memory->segment_count; i++) {
-            const struct memory_segment *segment = &memory->segments[i];
-            const char *base = strrchr(segment->path, '/');
-            if (segment->file_offset || !base || strncmp(base, files[file], strlen(files[file])) != 0)
-                continue;
-            remote_address found = elf_loaded_symbol(memory, segment, name);
-            if (found)
-                return found;
-        }
-    return 0;
-}
-
-static uint64_t own_number(int pid) {
-    char path[64], status[8192];
-    snprintf(path, sizeof path, "/proc/%d/status", proc_live_thread(pid));
-    const char *line = proc_read(path, sizeof status, status) > 0 ? strstr(status, "\nNStgid:") : NULL;
-    uint64_t number = 0;
-    for (char *at = line ? (char *)line + 8 : NULL, *end; at && *at == '\t'; at = end)
-        number = strtoull(at + 1, &end, 10);
-    return number;
-}
-
-static const char *fill_words(struct work *work) {
-    const struct attachment *attachment = work->attachment;
-    const struct memory *memory = attachment->memory;
-    const struct memory_segment *python = attach_first_segment(memory, attachment->process.library);
-    struct door *door = &work->door;
-    door->process = own_number(attachment->pid);
-    door->entry = attachment->entry;
-    door->save_thread = python ? elf_loaded_symbol(memory, python, "PyEval_SaveThread") : 0;
-    door->restore_thread = python ? elf_loaded_symbol(memory, python, "PyEval_RestoreThread") : 0;
-    work->lock = python ? elf_loaded_symbol(memory, python, "PyThread_acquire_lock_timed") : 0;
-    work->calls[1].function = python ? elf_loaded_symbol(memory, python, "PyErr_Occurred") : 0;
-    door->open = symbol_of_libc(memory, "dlopen");
-    door->find = symbol_of_libc(memory, "dlsym");
-    door->error = symbol_of_libc(memory, "dlerror");
-    if (!door->save_thread || !door->restore_thread || !work->calls[1].function)
-        return "its Python exports no functions";
-    if (!door->open || !door->find || !door->error)
-        return "it cannot load libraries: it is linked statically, or its C library is not known";
-    if (!door->process)
-        return "its number is not known";
-    if (strlen(attachment->options) >= sizeof door->options)
-        return "the options are too long";
-    snprintf(door->options, sizeof door->options, "%s", attachment->options);
-    snprintf(door->name, sizeof door->name, "%s", attachment->function);
-    return NULL;
-}
-
 static const char *refuse(struct work *work) {
     struct live_conditions conditions;
     live_conditions_read_few(work->attachment->pid, &conditions);
     if (!door_code().size || !injector_find(work->attachment->memory, &work->injector))
         return "there is no way to make it do system calls";
-    if (conditions.seccomp)
-        return "it runs under seccomp, whose filter may forbid the calls that this needs";
     if (conditions.shadow_stack)
         return "it runs with a shadow stack, which forbids calls from outside";
     if (conditions.main_thread_ended && work->attachment->pending.layout->main_thread_only)
         return "its main thread has ended, and no other makes pending calls";
-    return fill_words(work);
+    const char *refusal = attach_door_words(work->attachment, &work->words);
+    work->calls[1].function = work->words.harmless;
+    return refusal;
 }
 
 static void find_left(struct work *work) {
@@ -447,8 +412,40 @@ static struct error *give_up(struct work *work, struct attach_result *out) {
                         work->attachment->pid);
 }
 
+/* A library in memory is loaded by a name in /proc, which a process without /proc has not. */
+static bool lacks_proc(int pid) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/root/proc/self/fd", proc_live_thread(pid));
+    return access(path, F_OK) != 0;
+}
+
+static bool use_folder(struct work *work) {
+    const struct attachment *attachment = work->attachment;
+    return attach_folder_make(attachment->pid, &work->folder) &&
+           (attachment->entry || attach_folder_copy(&work->folder, attachment->library, AGENT_LIBRARY));
+}
+
+static struct error *schedule_somehow(struct work *work) {
+    bool in_folder = !work->attachment->entry && lacks_proc(work->attachment->pid) && use_folder(work);
+    TRY(try_to_schedule(work));
+    if (work->scheduled || !work->failure[0] || in_folder || !use_folder(work))
+        return NULL;
+    work->failure[0] = '\0';
+    return try_to_schedule(work);
+}
+
+static struct error *run(struct work *work, struct attach_result *out) {
+    TRY(schedule_somehow(work));
+    if (!work->scheduled) {
+        snprintf(out->message, sizeof out->message, "%s%s", work->failure[0] ? "" : "it ",
+                 work->failure[0] ? work->failure : work->obstacle);
+        return NULL;
+    }
+    return wait_for_door(work) ? take_result(work, out) : give_up(work, out);
+}
+
 struct error *attach_by_door(struct attachment *attachment, struct attach_result *out) {
-    struct work work = {.attachment = attachment, .descriptor = -1};
+    struct work work = {.attachment = attachment, .descriptor = -1, .folder = {.parent = -1, .folder = -1}};
     const char *refusal = refuse(&work);
     *out = (struct attach_result){0};
     if (refusal) {
@@ -456,11 +453,7 @@ struct error *attach_by_door(struct attachment *attachment, struct attach_result
         return NULL;
     }
     find_left(&work);
-    TRY(try_to_schedule(&work));
-    if (!work.scheduled) {
-        snprintf(out->message, sizeof out->message, "%s%s", work.failure[0] ? "" : "it ",
-                 work.failure[0] ? work.failure : work.obstacle);
-        return NULL;
-    }
-    return wait_for_door(&work) ? take_result(&work, out) : give_up(&work, out);
+    struct error *error = run(&work, out);
+    attach_folder_remove(&work.folder);
+    return error;
 }

@@ -34,6 +34,9 @@ struct attach_result {
 struct error *attach_by_script(struct attachment *attachment, struct attach_result *out);
 struct error *attach_by_door(struct attachment *attachment, struct attach_result *out);
 
+/* An error if a seccomp filter of the process may do it harm for what the ways do. */
+struct error *attach_ask_filter(struct attachment *attachment);
+
 /* The segment with the first bytes of the file that `segment` maps; NULL if they are not mapped. */
 const struct memory_segment *attach_first_segment(const struct memory *memory, const struct memory_segment *segment);
 

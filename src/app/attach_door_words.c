@@ -1,0 +1,60 @@
+/* Fills in the words of a door: addresses of functions in the target, names, options. */
+#include "app/attach_door_words.h"
+
+#include "memory/elf_loaded.h"
+#include "memory/maps.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static remote_address symbol_of_libc(const struct memory *memory, const char *name) {
+    static const char *const files[] = {"/libc.so", "/libc-2", "/libdl", "/ld-musl", "/libc.musl"};
+    for (size_t file = 0; file < sizeof files / sizeof *files; file++)
+        for (size_t i = 0; i < memory->segment_count; i++) {
+            const struct memory_segment *segment = &memory->segments[i];
+            const char *base = strrchr(segment->path, '/');
+            if (segment->file_offset || !base || strncmp(base, files[file], strlen(files[file])) != 0)
+                continue;
+            remote_address found = elf_loaded_symbol(memory, segment, name);
+            if (found)
+                return found;
+        }
+    return 0;
+}
+
+static uint64_t own_number(int pid) {
+    char path[64], status[8192];
+    snprintf(path, sizeof path, "/proc/%d/status", proc_live_thread(pid));
+    const char *line = proc_read(path, sizeof status, status) > 0 ? strstr(status, "\nNStgid:") : NULL;
+    uint64_t number = 0;
+    for (char *at = line ? (char *)line + 8 : NULL, *end; at && *at == '\t'; at = end)
+        number = strtoull(at + 1, &end, 10);
+    return number;
+}
+
+const char *attach_door_words(const struct attachment *attachment, struct attach_door_words *out) {
+    const struct memory *memory = attachment->memory;
+    const struct memory_segment *python = attach_first_segment(memory, attachment->process.library);
+    struct door *door = &out->door;
+    door->process = own_number(attachment->pid);
+    door->entry = attachment->entry;
+    door->save_thread = python ? elf_loaded_symbol(memory, python, "PyEval_SaveThread") : 0;
+    door->restore_thread = python ? elf_loaded_symbol(memory, python, "PyEval_RestoreThread") : 0;
+    out->lock = python ? elf_loaded_symbol(memory, python, "PyThread_acquire_lock_timed") : 0;
+    out->harmless = python ? elf_loaded_symbol(memory, python, "PyErr_Occurred") : 0;
+    door->open = symbol_of_libc(memory, "dlopen");
+    door->find = symbol_of_libc(memory, "dlsym");
+    door->error = symbol_of_libc(memory, "dlerror");
+    if (!door->save_thread || !door->restore_thread || !out->harmless)
+        return "its Python exports no functions";
+    if (!door->open || !door->find || !door->error)
+        return "it cannot load libraries: it is linked statically, or its C library is not known";
+    if (!door->process)
+        return "its number is not known";
+    if (strlen(attachment->options) >= sizeof door->options)
+        return "the options are too long";
+    snprintf(door->options, sizeof door->options, "%s", attachment->options);
+    snprintf(door->name, sizeof door->name, "%s", attachment->function);
+    return NULL;
+}
