@@ -220,6 +220,18 @@ struct error *recordings_read_file(const char *path, struct arena *arena, struct
     return NULL;
 }
 
+/* One frame, with a checksum; its length, 0 if there is no memory for it. */
+static size_t pack(const struct recording *recording, void *out, size_t room) {
+    ZSTD_CCtx *context = ZSTD_createCCtx();
+    if (!context)
+        return 0;
+    ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, LEVEL);
+    ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1);
+    size_t length = ZSTD_compress2(context, out, room, recording->bytes, recording->length);
+    ZSTD_freeCCtx(context);
+    return ZSTD_isError(length) ? 0 : length;
+}
+
 struct error *recordings_write(const struct recordings *recordings, const char *path) {
     struct output output;
     TRY(output_open(path, &output));
@@ -228,8 +240,8 @@ struct error *recordings_write(const struct recordings *recordings, const char *
         const struct recording *one = &recordings->list[i];
         size_t room = ZSTD_compressBound(one->length);
         char *packed = malloc(room);
-        size_t length = packed ? ZSTD_compress(packed, room, one->bytes, one->length, LEVEL) : 0;
-        good = packed && !ZSTD_isError(length) && fwrite(packed, 1, length, output.file) == length;
+        size_t length = packed ? pack(one, packed, room) : 0;
+        good = length && fwrite(packed, 1, length, output.file) == length;
         free(packed);
     }
     struct error *error = output_close(&output);

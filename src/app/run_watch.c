@@ -10,9 +10,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* A look costs the program a pause of milliseconds; caulk's own work after it takes a processor that the program may
- * want: at most this part of the time. */
+ * want: at most this part of one. */
 static const double cost_share = 0.1;
 
 static const double idle_step = 0.25; /* seconds between looks for new processes */
@@ -94,6 +95,12 @@ static void look(struct run_process *process) {
     }
 }
 
+static double processor_seconds(void) {
+    struct timespec time = {0};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
 double run_watch_step(struct run_watch *watch, bool now_all) {
     double least = idle_step;
     if (watch->every <= 0 && !now_all)
@@ -101,12 +108,11 @@ double run_watch_step(struct run_watch *watch, bool now_all) {
     find_processes(watch);
     for (size_t i = 0; i < watch->processes.count; i++) {
         struct run_process *process = process_at(watch, i);
-        double began = progress_now();
+        double began = progress_now(), worked = processor_seconds();
         if (process->over || (began < process->due && !now_all))
             continue;
         look(process);
-        double now = progress_now();
-        process->due = began + fmax(process->every, (now - began) / cost_share);
+        process->due = began + fmax(process->every, (processor_seconds() - worked) / cost_share);
     }
     return least;
 }
