@@ -104,7 +104,7 @@ void pymalloc_each_used(const struct image *image, pymalloc_visit visit, void *c
     *out = (struct pymalloc_totals){0};
     for (size_t i = 0; i < image->run_count; i++) {
         const struct image_run *run = &image->runs[i];
-        if (run->segment && !may_have_pools(run->segment))
+        if (!may_have_pools(run->segment))
             continue;
         remote_address page = (run->begin + POOL_SMALL - 1) & ~(uint64_t)(POOL_SMALL - 1);
         while (page < run->end && run->end - page >= POOL_SMALL) {

@@ -17,7 +17,7 @@ struct pymalloc_totals {
 };
 
 /* A used block of `size` bytes at `address`, which is `offset` of the image. */
-typedef void (*pymalloc_visit)(void *context, remote_address address, uint64_t offset, uint32_t size);
+typedef void (*pymalloc_visit)(void *context, remote_address address, uint64_t offset, uint64_t size);
 
 /* Visits every used block in the order of addresses. O(pages + blocks); allocates nothing. */
 void pymalloc_each_used(const struct image *image, pymalloc_visit visit, void *context,

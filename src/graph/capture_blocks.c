@@ -1,4 +1,5 @@
-/* Objects that nothing leads to: blocks of pymalloc in use that no captured object covers. */
+/* Objects that nothing leads to: blocks of memory in use that no captured object covers. */
+#include "blocks/malloc.h"
 #include "blocks/pymalloc.h"
 #include "graph/captured.h"
 
@@ -32,7 +33,7 @@ static uint32_t front_of(const struct model *model, const struct type_model *typ
 }
 
 /* Whether an instance fits into `room` bytes; texts and numbers may be shorter than their types say. */
-static bool fits(const struct model *model, const struct type_model *type, const void *bytes, uint32_t room) {
+static bool fits(const struct model *model, const struct type_model *type, const void *bytes, uint64_t room) {
     uint64_t size = type->basic_size;
     if (type->walker == WALK_TEXT)
         size = model->layout->text_ascii_size;
@@ -40,14 +41,14 @@ static bool fits(const struct model *model, const struct type_model *type, const
         size = model->layout->long_digits;
     else if (type->walker == WALK_BYTES || type->walker == WALK_TUPLE) {
         uint64_t items = room > model->layout->object_size + 8 ? word_at(bytes, model->layout->object_size) : UINT64_MAX;
-        size += items < 1024 ? items * type->item_size : UINT32_MAX;
+        size += items <= room ? items * type->item_size : UINT32_MAX;
     }
     return size <= room;
 }
 
 /* A type is an object itself, and a captured one by now; of other words nothing is asked. */
 static bool is_object(const struct block_search *search, remote_address address, const void *bytes, uint32_t front,
-                      uint32_t room) {
+                      uint64_t room) {
     enum { COUNT_MOST = 1 << 22 }; /* more are rather an address of a program at 4 MiB */
     struct model *model = search->model;
     uint32_t refcount = model_refcount(model->layout, bytes);
@@ -63,11 +64,13 @@ static bool is_object(const struct block_search *search, remote_address address,
     return front_of(model, known) == front && fits(model, known, bytes, room);
 }
 
-static void look_at_block(void *context, remote_address address, uint64_t offset, uint32_t size) {
+enum { FRONT_MOST = 32 };
+
+static void look_at_block(void *context, remote_address address, uint64_t offset, uint64_t size) {
     const struct block_search *search = context;
-    if (is_covered(search->objects, offset >> 3, size >> 3))
+    if (is_covered(search->objects, offset >> 3, (size > FRONT_MOST ? FRONT_MOST + 8 : size) >> 3))
         return;
-    for (uint32_t front = 0; front <= 32 && front + search->model->layout->object_head <= size; front += 16) {
+    for (uint32_t front = 0; front <= FRONT_MOST && front + search->model->layout->object_head <= size; front += 16) {
         const void *bytes = search->model->image->base + offset + front;
         if (!is_object(search, address + front, bytes, front, size - front))
             continue;
@@ -81,4 +84,5 @@ void captured_find_in_blocks(struct model *model, const struct granule_set *obje
     struct block_search search = {model, objects, found, context};
     struct pymalloc_totals totals;
     pymalloc_each_used(model->image, look_at_block, &search, &totals);
+    malloc_each_large(model->image, look_at_block, &search);
 }

@@ -34,12 +34,12 @@ struct seen {
     bool wrong_offset;
 };
 
-static void see(void *context, remote_address address, uint64_t offset, uint32_t size) {
+static void see(void *context, remote_address address, uint64_t offset, uint64_t size) {
     struct seen *seen = context;
     seen->wrong_offset |= image_locate(seen->image, address) != offset;
     if (seen->count < 64) {
         seen->addresses[seen->count] = address;
-        seen->sizes[seen->count] = size;
+        seen->sizes[seen->count] = (uint32_t)size;
     }
     seen->count++;
 }
