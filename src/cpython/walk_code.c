@@ -150,12 +150,21 @@ static bool is_executing(const struct layout *layout, const unsigned char *frame
     return frame[layout->frame_executing] == layout->frame_executing_value;
 }
 
-/* Where frames are objects, what the frame of a call that is under way holds is told as its thread's, as in the
- * versions where it is the thread's; but a generator that runs owns its frame. */
+/* Where frames are objects, what the frame of a call that is under way or of a living generator holds is told
+ * as its thread's or its generator's, as in the versions where it is theirs. */
 static void walk_whole_frame(const struct walk *walk) {
-    bool executing = is_executing(walk->layout, walk->bytes);
-    if (!executing || word_at(walk->bytes, walk->layout->frame_generator))
-        walk_interpreter_frame(walk->model, walk->object, executing, walk->visitor);
+    if (!is_executing(walk->layout, walk->bytes) && !word_at(walk->bytes, walk->layout->frame_generator))
+        walk_interpreter_frame(walk->model, walk->object, false, walk->visitor);
+}
+
+static void walk_frame_of_generator(const struct walk *walk, const char *name) {
+    const struct layout *layout = walk->layout;
+    remote_address frame = word_at(walk->bytes, layout->generator_frame_object);
+    const unsigned char *bytes =
+        frame ? image_view(walk->model->image, frame, layout->frame_localsplus) : NULL;
+    visit(walk->visitor, frame, REFERENCE_SLOT, label_text(name));
+    if (bytes)
+        walk_interpreter_frame(walk->model, frame, is_executing(layout, bytes), walk->visitor);
 }
 
 /* Objects/frameobject.c: frame_traverse; the locals are the frame's own only after its call has ended. */
@@ -203,7 +212,7 @@ void walk_generator(const struct walk *walk) {
     if (names->origin && layout->generator_origin + 8 <= walk->type->basic_size)
         walk_field(walk, layout->generator_origin, REFERENCE_SLOT, names->origin);
     if (layout->generator_frame_object != LAYOUT_NONE) {
-        walk_field(walk, layout->generator_frame_object, REFERENCE_SLOT, names->frame);
+        walk_frame_of_generator(walk, names->frame);
         return;
     }
     remote_address frame = walk->object + layout->generator_frame;

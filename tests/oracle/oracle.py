@@ -9,6 +9,7 @@ NODE_COLLECTED, NODE_PERMANENT, NODE_IMMORTAL, NODE_FAULT = 1, 2, 4, 8   # enum 
 EDGE_KINDS = ("slot type attribute namespace key key-object index cell local globals base module thread frame "
               "interpreter static immortal").split()        # enum edge_kind
 ATOMS = {"builtins.str", "builtins.bytes", "builtins.int", "builtins.float", "builtins.bool", "builtins.code", "builtins.NoneType"}
+GENERATORS = ("generator", "coroutine", "async_generator")
 STATIC_COUNT = 900_000_000  # 3.11 gives objects that are part of the interpreter's data a count of about 10**9
 
 
@@ -143,7 +144,7 @@ class Report:
         expected = found = claimed = 0
         root = self.nodes.get(0)
         self.modules = {target for target, kind in root.edges.items() if kind == EDGE_KINDS.index("module")} if root else set()
-        holders = self.holders_of_namespaces()
+        holders, owners = self.holders_of_namespaces(), self.owners_of_frames()
         for address, record in self.records.items():
             if not record.targets and address not in self.collected:
                 continue
@@ -158,6 +159,8 @@ class Report:
                 ours |= self.through_links(node)
             if self.modules and self.modules <= targets:
                 ours |= self.modules
+            if address in owners:
+                ours |= owners[address].edges.keys()
             if address in holders:
                 ours |= {target for target, kind in holders[address].edges.items() if kind == EDGE_KINDS.index("attribute")}
             found += len(targets & ours)
@@ -181,6 +184,12 @@ class Report:
         return {target: self.nodes[address] for address in self.collected & self.nodes.keys()
                 if self.records[address].flags & SPLIT
                 for target, kind in self.nodes[address].edges.items() if kind == EDGE_KINDS.index("namespace")}
+
+    def owners_of_frames(self):
+        """{frame: the generator or coroutine that runs in it}: what it holds is the generator's for us, as in versions where
+        it is a part of the generator (3.9 and 3.10)."""
+        return {target: node for node in self.nodes.values() if node.type.rpartition(".")[2] in GENERATORS
+                for target in node.edges if self.type_of(target) == "builtins.frame"}
 
     def is_table_of_interned_strings(self, record, node):
         """It does not count what it holds (3.14 lists it among the collected objects), so that it holds nothing for us."""
@@ -215,6 +224,9 @@ class Report:
             return "immortal, and not collected: nothing is kept alive by it"
         if node.refcount == node.in_edges and not node.flags & NODE_IMMORTAL:
             return "owned, as the reference count of its target says: without this reference it would be one too high"
+        if record.type.rpartition(".")[2] in GENERATORS and any(
+                target in self.records[other].targets for other in record.targets if self.type_of(other) == "builtins.frame"):
+            return "what the frame of a generator holds (3.9 and 3.10)"
         if "lru_list_elem" in node.type:
             return "a list node of lru_cache: its contents are visited instead"
         if record.flags & SPLIT and kind == EDGE_KINDS.index("namespace"):

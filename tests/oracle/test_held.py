@@ -54,8 +54,6 @@ def expectations(version):
     expected = dict(EXPECTED)
     if version < (3, 11):
         del expected["note"]
-        for name in ("suspended_local", "coroutine_local", "async_generator_local"):
-            expected[name] = ("frame",) + expected[name][1:]
     if version < (3, 12):
         expected["signal_handler"] = ("<C data>", "")
     if version >= (3, 14):
