@@ -3,7 +3,7 @@ BUILD = build
 PYTHON = $(shell command -v /usr/bin/python3 || command -v python3)
 VENV = .cache/venv
 
-.PHONY: all demo test unit bench soak soak-all clean asan fuzz-image clang needs install
+.PHONY: all demo test unit bench soak soak-attach soak-all clean asan fuzz-image clang needs install
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -43,6 +43,12 @@ soak: all $(VENV)/done
 soak-all: NUMBER = 2000
 soak-all: all $(VENV)/done
 	@for version in 3.9 3.11 3.13 3.15; do $(VENV)/bin/python tests/soak/soak_snapshots.py --count $(NUMBER) --full \
+	    --python $$version --caulk $(BUILD)/caulk || exit 1; done
+
+# A thousand times the sampler into a server under load and out again (NUMBER=1000), for each of four versions.
+soak-attach: NUMBER = 1000
+soak-attach: all $(VENV)/done
+	@for version in 3.9 3.11 3.13 3.14; do $(VENV)/bin/python tests/soak/attach_cycles.py --count $(NUMBER) \
 	    --python $$version --caulk $(BUILD)/caulk || exit 1; done
 
 # The same tests with sanitizers, and with the other compiler.
