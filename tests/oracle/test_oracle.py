@@ -56,21 +56,11 @@ def test_reference_counts_add_up(report):
     assert report.figures["counts right"] >= report.bars[2], report
 
 
-EXACT = ("list dict tuple set frozenset function cell method builtin_function_or_method module property classmethod staticmethod "
-         "generator coroutine traceback weakref partial deque OrderedDict defaultdict Counter Plain Slots SlotsAndDict DictChild "
-         "str bytes int float complex bool bytearray array memoryview Decimal datetime date").split()
-
-
-ZERO_OF_311 = (("builtins.int", -8), ("builtins.bool", 8), ("builtins.bool", -8))  # 3.11 does not always count their digit
-
-
 def test_sizes_are_exact(report):
-    assert report.figures["sizes right, collected"] >= 0.99, report
-    assert report.figures["sizes right, others"] >= 0.99, report
-    assert report.figures["others found"] >= 0.99, report
-    wrong = {key: count for table in report.tables if table.title.startswith("sizes") for key, count in table.counts.items()
-             if key[0].rpartition(".")[2] in EXACT and key not in ZERO_OF_311}
+    """No object of any type has another size than it says, but by the rules in true_size.py and oracle.py."""
+    wrong = {key: count for table in report.tables if table.title.startswith("sizes") for key, count in table.counts.items()}
     assert not wrong, "(type, ours - theirs): count %s" % wrong
+    assert report.figures["others found"] >= 0.99, report
 
 
 def test_frozen_objects_are_seen(python, dump_graph, target):
@@ -78,6 +68,6 @@ def test_frozen_objects_are_seen(python, dump_graph, target):
     frozen = target([python, os.path.join(HERE, "heap_target.py"), "--freeze"])
     nodes = oracle.read_graph(dump_graph, frozen.pid).values()
     permanent = [node for node in nodes if node.flags & oracle.NODE_PERMANENT]
-    assert len(permanent) == int(frozen.greeting.split()[2]) > 30000
+    assert len(permanent) == int(frozen.greeting.split()[2]) > 20000
     assert all(node.flags & oracle.NODE_COLLECTED for node in permanent)
     assert sum(node.type.endswith(".Plain") for node in permanent) > 2000
