@@ -104,16 +104,17 @@ static void note_moment(struct wire_head *head, uint32_t now) {
     agent_region_publish(head, WIRE_TIMELINE, 1);
 }
 
-void agent_account_begin(void) {
+bool agent_account_begin(void) {
     struct wire_head *head = agent_recording;
     head->cohort_width = FIRST_COHORT_WIDTH;
     agent.moment_step = FIRST_MOMENT_STEP;
     agent.moment_next = 0;
     /* The root of all stacks, and the stack of what found no room; a new file is all zeros. */
-    if (agent_region_take(head, WIRE_FRAMES, 1) == 0)
-        agent_region_publish(head, WIRE_FRAMES, 1);
-    if (agent_region_take(head, WIRE_STACKS, 1) == 0)
-        agent_region_publish(head, WIRE_STACKS, 1);
+    if (agent_region_take(head, WIRE_FRAMES, 1) || agent_region_take(head, WIRE_STACKS, 1))
+        return false;
+    agent_region_publish(head, WIRE_FRAMES, 1);
+    agent_region_publish(head, WIRE_STACKS, 1);
+    return true;
 }
 
 static void tick(struct wire_head *head, uint32_t now) {

@@ -132,8 +132,9 @@ static void *realloc_first(void *block, size_t size) {
 }
 
 static void *realloc_ours(void *block, size_t size) {
+    size_t old;
     if (size)
-        return agent_retake(block, size, outside, NULL);
+        return agent_owns(block, &old) ? agent_retake(block, old, size, outside, NULL) : NULL;
     agent_release(block);
     return NULL;
 }

@@ -69,8 +69,9 @@ static void *sampled_calloc(void *context, size_t count, size_t size) {
 }
 
 static void *sampled_realloc(void *context, void *block, size_t size) {
-    if (AGENT_UNLIKELY(agent_in_range(block)))
-        return agent_retake(block, size, outside, context);
+    size_t old;
+    if (AGENT_UNLIKELY(agent_in_range(block)) && agent_owns(block, &old))
+        return agent_retake(block, old, size, outside, context);
     if (!is_counted_down(size)) {
         void *taken = agent_sample(size, AGENT_ALIGNMENT, false);
         if (taken)
@@ -80,9 +81,7 @@ static void *sampled_realloc(void *context, void *block, size_t size) {
 }
 
 static void hooked_free(void *context, void *block) {
-    if (AGENT_UNLIKELY(agent_in_range(block)))
-        agent_release(block);
-    else
+    if (AGENT_LIKELY(!agent_in_range(block)) || !agent_release(block))
         original(context)->free(original(context)->context, block);
 }
 
@@ -119,8 +118,9 @@ static void *every_calloc(void *context, size_t count, size_t size) {
 }
 
 static void *every_realloc(void *context, void *block, size_t size) {
-    if (AGENT_LIKELY(agent_in_range(block)))
-        return agent_retake(block, size, outside, context);
+    size_t old;
+    if (AGENT_LIKELY(agent_in_range(block)) && agent_owns(block, &old))
+        return agent_retake(block, old, size, outside, context);
     void *taken = size <= python.limit ? agent_take(size, AGENT_ALIGNMENT, false, 1) : NULL;
     if (taken)
         return block ? move_in(original(context), block, size, taken) : taken;

@@ -129,13 +129,14 @@ static void count_death(struct wire_block *entry) {
     agent_account_death(entry->stack, entry->size, entry->interval, entry->born);
 }
 
-static void release_locked(void *block) {
+static bool release_locked(void *block) {
     struct wire_block *entry = agent_range_entry(block);
     if (!entry)
-        return;
+        return false;
     count_death(entry);
     agent_range_free(block);
     agent.live_samples--;
+    return true;
 }
 
 static void leave_for_later(void *block) {
@@ -155,15 +156,18 @@ static void release_left(void) {
     }
 }
 
-void agent_release(void *block) {
+bool agent_release(void *block) {
     if (!agent_enter()) {
-        leave_for_later(block);
-        return;
+        bool ours = agent_range_entry(block) != NULL;
+        if (ours)
+            leave_for_later(block);
+        return ours;
     }
-    release_locked(block);
+    bool ours = release_locked(block);
     if (AGENT_UNLIKELY(AGENT_READ(agent.left)))
         release_left();
     agent_leave();
+    return ours;
 }
 
 /* Whether the new size is sampled is decided anew: only so is the estimate without bias. */
@@ -202,18 +206,17 @@ static void *move_locked(void *block, size_t size, uint64_t interval) {
     return moved;
 }
 
-static size_t old_size(void *block) {
+bool agent_owns(void *block, size_t *size_out) {
     bool entered = agent_enter();
     const struct wire_block *entry = agent_range_entry(block);
-    size_t size = entry ? entry->size : 0;
+    *size_out = entry ? entry->size : 0;
     if (entered)
         agent_leave();
-    return size;
+    return entry;
 }
 
-void *agent_retake(void *block, size_t size, void *(*outside)(void *context, size_t size), void *context) {
+void *agent_retake(void *block, size_t old, size_t size, void *(*outside)(void *context, size_t size), void *context) {
     uint64_t interval;
-    size_t old = old_size(block);
     void *moved = NULL;
     if (stays_sample(size, &interval) && agent_enter()) {
         bool in_place = resize_locked(block, size, interval);

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -70,29 +71,41 @@ static void describe(struct wire_head *head) {
     head->span_size = AGENT_SPAN_SIZE;
 }
 
-static int begin(const struct agent_options *options) {
-    static bool watches_fork;
+/* The recording and the range; neither without the other. */
+static int begin_recording(const struct agent_options *options) {
     const char *path = options->file[0] ? options->file : NULL;
-    uint64_t memory = options->interval == 1 && options->memory < MEMORY_EVERY_BYTE ? MEMORY_EVERY_BYTE : options->memory;
     struct wire_head *head;
-    int error = agent_recording_open(path, memory, &head);
+    int error = agent_recording_open(path, options->memory, &head);
     if (error)
         return error;
+    agent_recording = head;
+    error = agent_account_begin() ? 0 : ENOSPC;
+    if (!error && !agent.range_size)
+        error = agent_range_reserve(agent.every_byte ? RANGE_EVERY_BYTE : RANGE_SAMPLING);
+    if (error) {
+        agent_recording = NULL;
+        munmap(head, head->file_size);
+    }
+    return error;
+}
+
+static int begin(const struct agent_options *options) {
+    static bool watches_fork;
     agent.options = *options;
-    agent.options.memory = memory;
-    agent.interval = options->interval;
+    if (options->interval == 1 && options->memory < MEMORY_EVERY_BYTE)
+        agent.options.memory = MEMORY_EVERY_BYTE;
+    AGENT_WRITE(agent.interval, options->interval);
     agent.every_byte = options->interval == 1;
     agent.native = options->native > 0;
-    agent_recording = head;
-    agent_account_begin();
-    if (!agent.range_size && (error = agent_range_reserve(agent.every_byte ? RANGE_EVERY_BYTE : RANGE_SAMPLING)))
+    int error = begin_recording(&agent.options);
+    if (error)
         return error;
-    describe(head);
+    describe(agent_recording);
     agent.single_threaded = function("__libc_single_threaded");
     if (!watches_fork)
         watches_fork = pthread_atfork(before_fork, after_fork_parent, after_fork_child) == 0;
     AGENT_WRITE(agent.phase, AGENT_SAMPLING);
-    head->state = WIRE_SAMPLING;
+    agent_recording->state = WIRE_SAMPLING;
     return 0;
 }
 

@@ -164,11 +164,16 @@ void *agent_sample(size_t size, size_t alignment, bool zeroed);
 /* A block of the range for certain, NULL if there is no room. */
 void *agent_take(size_t size, size_t alignment, bool zeroed, uint64_t interval);
 
-/* Of a block of the range. */
-void agent_release(void *block);
+/* Takes back a block of the range. False if no block begins there: Python's debug allocators hand out addresses
+ * inside the blocks that they get from malloc. */
+bool agent_release(void *block);
 
-/* Reallocates a block of the range; `outside` is asked for the memory when the new block is no sample. */
-void *agent_retake(void *block, size_t size, void *(*outside)(void *context, size_t size), void *context);
+/* Whether a block of the range begins there, and its size as asked. */
+bool agent_owns(void *block, size_t *size_out);
+
+/* Reallocates a block of the range that had `old` bytes; `outside` is asked for the memory when the new block is no
+ * sample. */
+void *agent_retake(void *block, size_t old, size_t size, void *(*outside)(void *context, size_t size), void *context);
 
 /* An object in the range ends (its block may stay), or begins in a block that may have had another. */
 void agent_object_ends(void *object);
@@ -180,8 +185,8 @@ int64_t agent_gap(uint64_t interval);
 
 /* ---- agent_account.c --------------------------------------------------------------------------------- */
 
-/* Begins an empty account in a new recording. */
-void agent_account_begin(void);
+/* Begins an empty account in a new recording. False if there is no disk space even for that. */
+bool agent_account_begin(void);
 
 /* What the agent uses for itself, without the blocks. */
 uint64_t agent_bytes(void);

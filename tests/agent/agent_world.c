@@ -44,11 +44,10 @@ void world_begin(uint64_t interval, uint64_t seed) {
     memset(&agent_thread, 0, sizeof agent_thread);
     agent_thread.random = seed * 2 + 1;
     state = seed;
-    if (agent_recording_open(NULL, 16 << 20, &agent_recording) || agent_range_reserve((size_t)8 << 30)) {
+    if (agent_recording_open(NULL, 16 << 20, &agent_recording) || agent_range_reserve((size_t)8 << 30) || !agent_account_begin()) {
         puts("no memory for a recording");
         exit(1);
     }
-    agent_account_begin();
     agent_recording->range_base = agent.range_base;
     agent_region_take(agent_recording, WIRE_STACKS, WORLD_STACKS);
     agent_region_publish(agent_recording, WIRE_STACKS, WORLD_STACKS);

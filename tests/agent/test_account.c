@@ -166,7 +166,7 @@ TEST(resized_blocks_are_estimated_without_bias) {
         for (size_t size = 100; size <= LAST; size += 300) {
             char *old = block;
             if (old && agent_in_range(old)) {
-                block = agent_retake(old, size, from_outside, NULL);
+                block = agent_retake(old, size - 300, size, from_outside, NULL);
                 continue;
             }
             if ((agent_thread.countdown -= (int64_t)size + 1) < 0 && (block = agent_sample(size, 16, false)))

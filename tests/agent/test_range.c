@@ -51,7 +51,7 @@ static void *never(void *context, size_t size) {
 
 static bool resize(struct held *held) {
     size_t size = any_size();
-    unsigned char *block = agent_retake(held->block, size, never, NULL);
+    unsigned char *block = agent_retake(held->block, held->size, size, never, NULL);
     if (!block)
         return false;
     struct held kept = {block, size < held->size ? size : held->size, held->value};
@@ -129,7 +129,7 @@ TEST(what_is_no_block_is_left_alone) {
     CHECK(agent_range_entry(block) != NULL);
     CHECK(agent_range_entry(block + 16) == NULL);
     CHECK(agent_range_entry((char *)agent.range_base + agent.range_size - 16) == NULL);
-    agent_release(block + 8);
+    CHECK(!agent_release(block + 16));
     CHECK_EQUAL(agent_recording->live_count, WIRE_ONE);
 }
 

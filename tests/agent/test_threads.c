@@ -38,7 +38,7 @@ static void *run(void *argument) {
         char *block = ask(size);
         memset(block, (int)seed, size);
         if (agent_in_range(block) && i % 4 == 0)
-            block = agent_retake(block, size * 2, outside, NULL);
+            block = agent_retake(block, size, size * 2, outside, NULL);
         void *old = __atomic_exchange_n(&slots[rand_r(&seed) % SLOTS], block, __ATOMIC_ACQ_REL);
         give_up(old);
     }
