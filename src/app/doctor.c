@@ -137,9 +137,12 @@ static void check_python(const struct doctor_facts *facts, struct doctor_checks 
     const struct python_process *process = &facts->process;
     uint32_t row = process->layout->version;
     bool library = strstr(process->library->path, ".so") != NULL;
-    add(checks, "python", DOCTOR_OK, "CPython %s in the %s %.300s; layout of %u.%u.%u, and its structures fit",
-        process->version_text, library ? "library" : "executable", process->library->path, row >> 24, row >> 16 & 0xff,
-        row >> 8 & 0xff);
+    const char *build = process->layout->build & LAYOUT_FREE_THREADED ? ", a free-threaded build"
+                        : process->layout->build & LAYOUT_DEBUG       ? ", a debug build"
+                                                                      : "";
+    add(checks, "python", DOCTOR_OK, "CPython %s%s, in the %s %.300s; layout of %u.%u.%u, and its structures fit",
+        process->version_text, build, library ? "library" : "executable", process->library->path, row >> 24,
+        row >> 16 & 0xff, row >> 8 & 0xff);
 }
 
 static void check_interpreters(const struct doctor_facts *facts, struct doctor_checks *checks) {

@@ -5,14 +5,18 @@
 #include "memory/live_conditions.h"
 #include "memory/maps.h"
 #include "memory/picture.h"
+#include "memory/seccomp_filter.h"
 
 #include <dirent.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 
@@ -25,6 +29,7 @@ struct freeze {
     const struct freeze_options *options;
     double deadline;
     bool pause; /* wished, or the target cannot fork for us */
+    bool under_filter, filtered; /* by seccomp, and what the filters say to a fork has not been asked yet */
     struct injector injector;
     struct freeze_statistics statistics;
     struct image *image;
@@ -140,10 +145,11 @@ static void attempt_by_pause(struct freeze *freeze, struct stop *stop) {
 /* A picture that died while it was copied was chosen by a kernel short of memory: no second one. */
 static void attempt_by_picture(struct freeze *freeze, struct stop *stop) {
     struct picture picture;
+    bool filtered = freeze->under_filter;
     enum picture_outcome outcome = picture_take(stop, &freeze->injector, &picture);
     attempt_release(freeze, stop);
     if (outcome != PICTURE_TAKEN) {
-        pause_for(freeze, "it could not fork");
+        pause_for(freeze, filtered ? "it could not fork: its seccomp filter or a limit forbids it" : "it could not fork");
         attempt_again(freeze, "it could not fork");
         if (process_is_gone(freeze->pid))
             attempt_failed(freeze, error_gone(freeze->pid));
@@ -159,17 +165,51 @@ static void attempt_by_picture(struct freeze *freeze, struct stop *stop) {
     }
 }
 
+/* The calls that a picture takes; the last two are made only if we die halfway, or by a picture that does. */
+static enum seccomp_answer ask_filters(const struct stop *stop) {
+    static const struct seccomp_call calls[] = {{SYS_clone, {CLONE_FILES | CLONE_FS}},
+                                                {SYS_wait4, {0}},
+                                                {SYS_rt_sigreturn, {0}},
+                                                {SYS_exit_group, {0}}};
+    enum seccomp_answer answer = SECCOMP_ANSWERS_CALL;
+    const struct stop_thread *threads = stop->threads.items;
+    for (size_t i = 0; i < stop->threads.count && answer == SECCOMP_ANSWERS_CALL; i++)
+        if (threads[i].state == STOP_STANDS)
+            answer = seccomp_filter_ask(threads[i].thread, calls, sizeof calls / sizeof *calls);
+    return answer;
+}
+
+/* A filter may kill the process for a call: only those that are known to let it live are tried. */
+static void heed_filters(struct freeze *freeze, const struct stop *stop) {
+    if (!freeze->filtered)
+        return;
+    freeze->filtered = false;
+    switch (ask_filters(stop)) {
+    case SECCOMP_ANSWERS_CALL: break;
+    case SECCOMP_ANSWERS_HARM: pause_for(freeze, "its seccomp filter forbids the fork"); break;
+    case SECCOMP_NO_ANSWER:
+        pause_for(freeze, "it runs under seccomp, and only root outside of its container may ask whether the filter "
+                          "allows the fork");
+        break;
+    }
+}
+
 /* Runs in a thread of its own: when that ends, however it ends, the kernel lets go of all it traced. */
 static void *attempt(void *argument) {
     struct freeze *freeze = argument;
     struct stop stop = {.pid = freeze->pid};
     prctl(PR_SET_TIMERSLACK, 1);
-    if (!attempt_stop(freeze, &stop))
+    if (!attempt_stop(freeze, &stop)) {
         stop_give_up(&stop, freeze->deadline);
-    else if (!conditions_hold(freeze)) {
+        return NULL;
+    }
+    if (!conditions_hold(freeze)) {
         stop_release(&stop);
         attempt_again(freeze, busy_collector);
-    } else if (freeze->pause)
+        return NULL;
+    }
+    heed_filters(freeze, &stop);
+    if (freeze->pause)
         attempt_by_pause(freeze, &stop);
     else
         attempt_by_picture(freeze, &stop);
@@ -219,12 +259,15 @@ static struct error *freeze_run(struct freeze *freeze) {
                         freeze->busy);
 }
 
-static const char *why_pause(int pid, const struct memory *memory, struct injector *injector) {
+static const char *why_pause(int pid, const struct memory *memory, struct freeze *freeze) {
     struct live_conditions conditions;
     live_conditions_read_few(pid, &conditions);
     if (!conditions.state)
         return "its status is unreadable";
-    conditions.has_instructions = injector_find(memory, injector);
+    conditions.has_instructions = injector_find(memory, &freeze->injector);
+    freeze->under_filter = freeze->filtered = conditions.seccomp == SECCOMP_MODE_FILTER;
+    if (freeze->filtered)
+        conditions.seccomp = 0; /* they are asked when it stands still */
     return live_conditions_against_picture(&conditions);
 }
 
@@ -234,7 +277,7 @@ struct error *freeze_and_copy(int pid, const struct freeze_options *options, str
     struct freeze freeze = {.pid = pid, .options = options, .busy = ""};
     *out = NULL;
     TRY(live_open(pid, &memory));
-    const char *reason = options->pause ? NULL : why_pause(pid, memory, &freeze.injector);
+    const char *reason = options->pause ? NULL : why_pause(pid, memory, &freeze);
     freeze.pause = options->pause;
     if (reason)
         pause_for(&freeze, reason);

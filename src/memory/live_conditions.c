@@ -253,7 +253,7 @@ static bool lacks_room(const struct live_conditions *conditions) {
 
 const char *live_conditions_against_picture(const struct live_conditions *conditions) {
     if (conditions->seccomp)
-        return "it runs under seccomp, whose filter may forbid the fork";
+        return "it runs under seccomp, whose filter may forbid the fork (root outside of its container may ask it)";
     if (conditions->shadow_stack)
         return "it runs with a shadow stack, which forbids calls from outside";
     if (!conditions->has_instructions)

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 import deploy
+import pythons
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -42,6 +43,26 @@ def test_another_root_directory(caulk, target, python, tmp_path):
     deploy.check_visit(caulk, process, tmp_path)
 
 
+# Whole file systems of other Debians, of which tools/fetch-pythons made Pythons: an older and
+# a newer C library than the one that caulk runs with.
+ROOTS = [("3.9@bullseye", "usr/bin/python3.9"), ("3.15@forky", "usr/bin/python3.15")]
+
+
+@needs_root
+@pytest.mark.parametrize("release, executable", ROOTS, ids=[release for release, _ in ROOTS])
+def test_a_root_directory_with_another_c_library(caulk, target, tmp_path, release, executable):
+    root = os.path.realpath(os.path.join(pythons.CACHE, "pythons", release, "root"))
+    libraries = [folder for folder in ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu")
+                 if os.path.isdir(os.path.join(root, folder))]
+    if not libraries or not os.path.exists(os.path.join(root, executable)):
+        pytest.skip("NOT TESTED: %s is not in .cache (tools/fetch-pythons %s)" % (release, release))
+    process = target(["chroot", root, "/%s/ld-linux-x86-64.so.2" % libraries[0], "--library-path",
+                      ":".join("/" + folder for folder in libraries), "/" + executable, "-c", deploy.program()],
+                     env={"PYTHONHOME": "/usr"})
+    assert os.readlink("/proc/%d/root" % process.pid) == root
+    deploy.check_visit(caulk, process, tmp_path)
+
+
 # --- seccomp ---
 
 # A filter of system calls by ctypes: `DENIED` gets the verdict `ACTION`, all others are allowed.
@@ -69,6 +90,20 @@ def test_a_filter_that_forbids_the_fork(caulk, target, newest_python, tmp_path, 
     process = target([newest_python, "-c", deploy.program(extra)])
     deploy.check_visit(caulk, process, tmp_path, notes=1)
     assert "seccomp" in deploy.call(caulk, "top", process.pid, notes=1).stderr
+
+
+def may_read_filters():
+    """CAP_SYS_ADMIN, and no filter of our own."""
+    with open("/proc/self/status") as stream:
+        fields = dict(line.split(":", 1) for line in stream)
+    return int(fields["CapEff"], 16) >> 21 & 1 and int(fields["Seccomp"]) == 0
+
+
+@pytest.mark.skipif(not may_read_filters(), reason="filters are shown to root without a filter only")
+def test_a_filter_that_lets_it_fork(caulk, target, newest_python, tmp_path):
+    """As in any container of Docker, whose filter refuses mount and the like: its program is read and run here."""
+    process = target([newest_python, "-c", deploy.program(FILTER + "install((165, 166, 246), 0x50001)")])
+    deploy.check_visit(caulk, process, tmp_path)
 
 
 def test_a_filter_that_allows_what_the_program_needs_only(caulk, target, newest_python, tmp_path):
