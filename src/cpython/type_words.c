@@ -100,8 +100,10 @@ static void inherit(struct model *model, struct type_model *made, struct vector 
     made->words_are_all =
         base->words_are_all && (made->is_python_class || made->basic_size == base->basic_size);
     made->sequence_size = made->is_python_class ? 0 : base->sequence_size;
-    made->beside = base->beside;
-    made->beside_size = base->beside_size;
+    if (made->basic_size >= base->beside_size) { /* else the type is damaged */
+        made->beside = base->beside;
+        made->beside_size = base->beside_size;
+    }
 }
 
 void type_words_learn(struct model *model, const void *type, struct type_model *made) {

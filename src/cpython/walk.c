@@ -86,7 +86,7 @@ static void visit_word(const struct walk *walk, remote_address target, const str
 static void walk_named_words(const struct walk *walk, uint32_t begin, uint32_t end) {
     for (uint32_t i = 0; i < walk->type->word_count; i++) {
         const struct named_word *word = &walk->type->words[i];
-        if (word->offset >= begin && word->offset < end)
+        if (word->offset >= begin && word->offset < end && word->offset + 8 <= end)
             visit_word(walk, word_at(walk->bytes, word->offset), word);
     }
 }

@@ -152,32 +152,29 @@ static void walk_date_time(const struct walk *walk) {
 
 static const struct {
     const char *name;
-    uint32_t basic_size; /* 0 any */
+    uint32_t least, most; /* tp_basicsize: what the walker reads, and the largest structure that it is for */
     void (*walk)(const struct walk *walk);
 } walkers[] = {
-    {"_pickle.Pickler", 0, walk_pickler},
-    {"_pickle.Unpickler", 0, walk_unpickler},
-    {"_pickle.Pdata", 0, walk_pickle_stack},
-    {"_elementtree._element_iterator", 0, walk_element_iterator},
-    {"pyexpat.xmlparser", 72, walk_expat_parser},
-    {"pyexpat.xmlparser", 80, walk_expat_parser},
-    {"pyexpat.xmlparser", 88, walk_expat_parser},
-    {"sqlite3.Connection", 208, walk_sqlite_connection},
-    {"sqlite3.Connection", 216, walk_sqlite_connection},
-    {"sqlite3.Connection", 224, walk_sqlite_connection},
-    {"sqlite3.Cache", 64, walk_sqlite_cache},
-    {"sqlite3Cache", 64, walk_sqlite_cache},
-    {"_queue.SimpleQueue", 72, walk_ring},
-    {"itertools._tee_dataobject", 0, walk_tee_data},
-    {"zoneinfo.ZoneInfo", 208, walk_zone_info},
-    {"datetime.datetime", 48, walk_date_time},
-    {"datetime.time", 40, walk_date_time},
+    {"_pickle.Pickler", 24, UINT32_MAX, walk_pickler},
+    {"_pickle.Unpickler", 40, UINT32_MAX, walk_unpickler},
+    {"_pickle.Pdata", 32, UINT32_MAX, walk_pickle_stack},
+    {"_elementtree._element_iterator", 32, UINT32_MAX, walk_element_iterator},
+    {"pyexpat.xmlparser", 72, 88, walk_expat_parser},
+    {"sqlite3.Connection", 208, 224, walk_sqlite_connection},
+    {"sqlite3.Cache", 64, 64, walk_sqlite_cache},
+    {"sqlite3Cache", 64, 64, walk_sqlite_cache},
+    {"_queue.SimpleQueue", 72, 72, walk_ring},
+    {"itertools._tee_dataobject", 496, 496, walk_tee_data},
+    {"zoneinfo.ZoneInfo", 208, 208, walk_zone_info},
+    {"datetime.datetime", 48, 48, walk_date_time},
+    {"datetime.time", 40, 40, walk_date_time},
 };
 
+/* Other builds have structures of other sizes, which nobody has written down. */
 walk_function_of_type walk_beside_find(const char *name, uint32_t basic_size) {
     for (size_t i = 0; i < sizeof walkers / sizeof *walkers; i++)
-        if (strcmp(walkers[i].name, name) == 0 &&
-            (!walkers[i].basic_size || walkers[i].basic_size == basic_size))
+        if (strcmp(walkers[i].name, name) == 0 && basic_size >= walkers[i].least &&
+            basic_size <= walkers[i].most)
             return walkers[i].walk;
     return NULL;
 }
