@@ -158,14 +158,12 @@ static void print_counts_of_threads(void) {
     AT(heap_type_unique_id, PyHeapTypeObject, unique_id);
     AT(code_unique_id, PyCodeObject, _co_unique_id);
     AT(dict_unique_id, PyDictObject, _ma_watcher_tag);
-    AT(code_thread_bytes, PyCodeObject, co_tlbc);
 #else
     ROW(thread_counts, NONE);
     ROW(thread_counts_size, NONE);
     ROW(heap_type_unique_id, NONE);
     ROW(code_unique_id, NONE);
     ROW(dict_unique_id, NONE);
-    ROW(code_thread_bytes, NONE);
 #endif
 }
 
