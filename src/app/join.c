@@ -2,7 +2,6 @@
 #include "app/join.h"
 
 #include "app/attach.h"
-#include "app/recordings.h"
 #include "graph/capture.h"
 #include "memory/maps.h"
 
@@ -68,26 +67,31 @@ static const node_id *find_owners(const struct heap *heap, const struct samples 
     return owners;
 }
 
-struct error *join_samples(struct stage *stage, int pid) {
-    struct recording recording;
-    bool found;
+void join_open(int pid, struct join *out) {
+    *out = (struct join){0};
+    if (pid)
+        error_discard(recording_read_process(pid, &out->arena, &out->recording, &out->found));
+}
+
+void join_close(struct join *join) {
+    arena_deinit(&join->arena);
+}
+
+void join_samples(struct stage *stage, struct join *join) {
     const struct image *image = capture_image(stage->heap);
-    stage->sampling = NULL;
-    if (!image)
-        return NULL;
-    TRY(recording_read_process(pid, &stage->arena, &recording, &found));
-    if (!found)
-        return NULL;
-    struct samples *samples = arena_new(&stage->arena, struct samples, 1);
-    *samples = recording.samples;
+    stage->recording = join->arena;
+    join->arena = (struct arena){0};
+    if (!image || !join->found)
+        return;
+    struct samples *samples = arena_new(&stage->recording, struct samples, 1);
+    *samples = join->recording.samples;
     const struct wire_head *head = &samples->head;
     if (head->range_size && head->range_used <= head->range_size && head->range_used / RANGE_FACTOR <= image->length)
-        samples_add_spans(samples, range_bytes(image, head, &stage->arena), head->range_used, &stage->arena);
+        samples_add_spans(samples, range_bytes(image, head, &stage->recording), head->range_used, &stage->recording);
     struct sampling *sampling = arena_new(&stage->arena, struct sampling, 1);
     sampling->samples = samples;
     sampling->node_of_block = find_owners(stage->heap, samples, &stage->arena);
     stage->sampling = sampling;
-    return NULL;
 }
 
 bool join_has_recording(int pid) {

@@ -3,10 +3,22 @@
 #define CAULK_APP_JOIN_H
 
 #include "app/pipeline.h"
+#include "app/recordings.h"
 
-/* Reads the recording of process `pid`, if it has one, and finds the objects that its live samples are. The
- * stage's heap must have been captured from that process just now. */
-struct error *join_samples(struct stage *stage, int pid);
+/* A recording as it was just before a snapshot. */
+struct join {
+    struct arena arena;
+    struct recording recording;
+    bool found;
+};
+
+/* Reads the recording of process `pid`, if it has one: before the snapshot, because a process may end while that is
+ * looked at. What goes wrong is a recording that is not there. pid 0 is no process. */
+void join_open(int pid, struct join *out);
+void join_close(struct join *join);
+
+/* Finds the objects that the live samples are, in the heap of the stage, which owns them from now on. */
+void join_samples(struct stage *stage, struct join *join);
 
 /* Whether process `pid` has a recording. */
 bool join_has_recording(int pid);

@@ -81,33 +81,40 @@ static void add_remarks(const struct watch *watch, struct arena *arena, struct v
             add_note(verdict, arena, arena_format(arena, "%s", watch->targets[i].remarks[k]));
 }
 
-/* Samples are read whenever there are some, whoever asked for them. */
-static void conclude(const struct watch *watch, struct stage *stage, const struct history *history, struct arena *arena,
-                     struct verdict *out) {
-    if (watch->live)
-        error_discard(join_samples(stage, watch->targets[0].pid)); /* the verdict then has no lines */
-    pipeline_conclude(stage, history, arena, out);
+/* One snapshot and what it adds; whether there is to be another one. */
+static struct error *look(struct watch *watch, struct history *history, struct arena *arena, struct verdict *out,
+                          bool *more_out) {
+    struct heap *heap;
+    struct stage stage;
+    struct join join;
+    join_open(watch->live ? watch->targets[0].pid : 0, &join); /* samples are read whoever asked for them */
+    struct error *error = watch_take(watch, &heap); /* 1-4 freeze, copy, model, capture */
+    *more_out = false;
+    if (error) {
+        join_close(&join);
+        return error;
+    }
+    stage_open(&stage, heap);                   /* 6 reach, best paths */
+    history_add(history, &stage, watch->asked); /* 7 the path tree, which is kept */
+    join_samples(&stage, &join);                /* 8 which object each sample is */
+    bool enough = false, concluded = watch->taken >= WATCH_LEAST;
+    if (concluded) {
+        pipeline_conclude(&stage, history, arena, out); /* 6-9 dominators, growth, diagnosis */
+        enough = diagnosis_is_certain(out, watch->seconds);
+    }
+    *more_out = !enough && watch_wait(watch);
+    if (!*more_out && !concluded)
+        pipeline_conclude(&stage, history, arena, out);
+    stage_close(&stage);
+    return NULL;
 }
 
 static struct error *look_on(struct watch *watch, struct arena *arena, struct verdict *out) {
     struct history history = {0};
-    struct error *error;
-    struct heap *heap;
+    struct error *error = NULL;
     bool more = true;
-    while (more && !(error = watch_take(watch, &heap))) {  /* 1-4 freeze, copy, model, capture */
-        struct stage stage;
-        stage_open(&stage, heap);                          /* 6 reach, best paths */
-        history_add(&history, &stage, watch->asked);       /* 7 the path tree, which is kept */
-        bool enough = false, concluded = watch->taken >= WATCH_LEAST;
-        if (concluded) {
-            conclude(watch, &stage, &history, arena, out); /* 6-9 dominators, growth, samples, diagnosis */
-            enough = diagnosis_is_certain(out, watch->seconds);
-        }
-        more = !enough && watch_wait(watch);
-        if (!more && !concluded)
-            conclude(watch, &stage, &history, arena, out);
-        stage_close(&stage);
-    }
+    while (more && !error)
+        error = look(watch, &history, arena, out, &more);
     history_deinit(&history);
     return error;
 }

@@ -24,6 +24,7 @@ struct stage {
     struct paths paths;
     struct dominators dominators;
     bool has_dominators;
+    struct arena recording;
     struct sampling *sampling; /* of the process; NULL if it has no recording, or nobody asked */
 };
 

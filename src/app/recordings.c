@@ -146,8 +146,9 @@ struct error *recording_read_process(int pid, struct arena *arena, struct record
         *found_out = read_compact(file, segment->begin, segment->end - segment->begin, arena, out);
         close(file);
     }
-    return *found_out ? samples_read(out->bytes, out->length, "the recording of the process", arena, &out->samples)
-                      : NULL;
+    if (*found_out)
+        *found_out = decode(out, "the recording of the process", arena);
+    return NULL;
 }
 
 /* --- files --- */

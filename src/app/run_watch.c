@@ -75,8 +75,11 @@ static void give_up(struct run_process *process, struct error *error) {
 static void look(struct run_process *process) {
     struct heap *heap;
     struct stage stage;
+    struct join join;
+    join_open(process->pid, &join);
     struct error *error = target_open(&process->target, &heap);
     if (error) {
+        join_close(&join);
         give_up(process, error);
         return;
     }
@@ -84,7 +87,7 @@ static void look(struct run_process *process) {
     history_add(&process->history, &stage, RUN_OBSERVATIONS_MOST);
     process->looks++;
     if (process->history.count >= WATCH_LEAST) {
-        error_discard(join_samples(&stage, process->pid)); /* the verdict then has no lines */
+        join_samples(&stage, &join);
         pipeline_conclude(&stage, &process->history, &process->arena, &process->verdict);
         process->has_verdict = true;
     }

@@ -21,6 +21,7 @@ void stage_find_dominators(struct stage *stage) {
 void stage_close(struct stage *stage) {
     heap_close(stage->heap);
     arena_deinit(&stage->arena);
+    arena_deinit(&stage->recording);
     *stage = (struct stage){0};
 }
 
@@ -29,12 +30,17 @@ struct error *stage_open_target(struct stage *stage, const struct choices *choic
     struct heap *heap;
     struct progress progress;
     TRY(target_from_word(choices->operands[0], choices, &target));
-    TRY(target_open(&target, &heap));
+    struct join join;
+    join_open(target.pid, &join);
+    struct error *error = target_open(&target, &heap);
+    if (error) {
+        join_close(&join);
+        return error;
+    }
     target_print_remarks(&target);
     progress_open(&progress);
     stage_open(stage, heap);
-    if (target.pid)
-        error_discard(join_samples(stage, target.pid)); /* lines are left out then */
+    join_samples(stage, &join);
     progress_show(&progress, "caulk: who holds what in %u objects", heap->graph.node_count);
     stage_find_dominators(stage);
     progress_close(&progress);

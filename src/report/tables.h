@@ -37,13 +37,13 @@ struct table_line {
 
 struct table_top {
     struct table_snapshot snapshot;
-    const struct table_line *lines; /* empty without a recording */
-    size_t line_count;
-    bool lines_exact;
     const struct table_type *types;
     size_t type_count, types_left_out;
     const struct table_holder *holders;
     size_t holder_count;
+    const struct table_line *lines; /* empty without a recording */
+    size_t line_count;
+    bool lines_exact;
 };
 
 /* One row of a tree that is drawn by its depth. */
@@ -66,23 +66,23 @@ struct table_step {
 };
 
 struct table_path {
-    struct table_line born; /* where the object was allocated; line 0: not known */
-    double age;             /* seconds; -1 unknown */
     const char *path;
     const struct table_step *steps;
     size_t step_count;
     uint64_t retained;
+    struct table_line born; /* where the object was allocated; line 0: not known */
+    double age;             /* seconds since then; -1 unknown */
 };
 
 struct table_why {
     struct table_snapshot snapshot;
     const char *what;
     uint64_t matches;
+    const struct table_path *paths;
+    size_t path_count;
     const struct table_line *lines; /* that allocated the matching objects, as far as they were sampled */
     size_t line_count;
     uint64_t sampled;
-    const struct table_path *paths;
-    size_t path_count;
 };
 
 struct table_change {
