@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FREE_THREADED = 1 }; /* in the build of a layout row */
-
 const struct memory_segment *attach_first_segment(const struct memory *memory, const struct memory_segment *segment) {
     for (size_t i = 0; segment && i < memory->segment_count; i++) {
         const struct memory_segment *other = &memory->segments[i];
@@ -48,9 +46,12 @@ static struct error *find_library(struct attachment *attachment) {
 static struct error *prepare(struct attachment *attachment) {
     TRY(live_open(attachment->pid, &attachment->memory));
     TRY(python_process_find(attachment->memory, &attachment->process));
-    if (attachment->process.layout->build & FREE_THREADED)
+    if (attachment->process.layout->build & LAYOUT_FREE_THREADED)
         return error_create(STATUS_UNSUPPORTED, "process %d runs a free-threaded Python: the sampler is for builds with a "
                                                 "GIL", attachment->pid);
+    if (attachment->process.layout->build & LAYOUT_DEBUG)
+        return error_create(STATUS_UNSUPPORTED, "process %d runs a debug build of Python: the sampler is for release builds",
+                            attachment->pid);
     TRY(pending_find(attachment->memory, &attachment->process, &attachment->pending));
     return find_library(attachment);
 }

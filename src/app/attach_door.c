@@ -17,10 +17,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -227,24 +229,44 @@ static bool is_in_use(const struct work *work, const struct memory_segment *data
            !memory_read(work->attachment->memory, data->begin, sizeof state, &state) || state == DOOR_ENTERED;
 }
 
-static void unmap_door(struct visit *visit, const struct memory *memory, const struct memory_segment *data) {
-    for (size_t i = 0; i < memory->segment_count; i++)
-        if (is_door(&memory->segments[i]) && memory->segments[i].inode == data->inode)
-            unmap(visit, memory->segments[i].begin);
+static void unmap_door(struct visit *visit, const struct maps *maps, const struct memory_segment *data) {
+    for (size_t i = 0; i < maps->count; i++)
+        if (is_door(&maps->segments[i]) && maps->segments[i].inode == data->inode)
+            unmap(visit, maps->segments[i].begin);
 }
 
-static void tidy(struct visit *visit, struct work *work) {
-    const struct memory *memory = work->attachment->memory;
-    bool any = false;
-    for (size_t i = 0; i < memory->segment_count; i++) {
-        const struct memory_segment *segment = &memory->segments[i];
+static bool has_door(const struct memory *memory) {
+    for (size_t i = 0; i < memory->segment_count; i++)
+        if (is_door(&memory->segments[i]))
+            return true;
+    return false;
+}
+
+/* Unmaps the doors that are out of use; true if all are. */
+static bool unmap_doors(struct visit *visit, const struct work *work, const struct maps *maps) {
+    bool all = true;
+    for (size_t i = 0; i < maps->count; i++) {
+        const struct memory_segment *segment = &maps->segments[i];
         if (!is_door(segment) || !(segment->flags & SEGMENT_WRITE))
             continue;
         if (is_in_use(work, segment))
-            any = true;
+            all = false;
         else
-            unmap_door(visit, memory, segment);
+            unmap_door(visit, maps, segment);
     }
+    return all;
+}
+
+/* What is mapped where is read again: another visitor may have tidied up since, and other things may lie there. */
+static void tidy(struct visit *visit, struct work *work) {
+    struct arena arena = {0};
+    struct maps maps;
+    if (!work->left_count && !has_door(work->attachment->memory))
+        return;
+    struct error *error = maps_read(visit->pid, &arena, &maps);
+    bool any = error || !unmap_doors(visit, work, &maps);
+    error_discard(error);
+    arena_deinit(&arena);
     for (size_t i = 0; !any && i < work->left_count; i++)
         if (is_left_descriptor(work->attachment->pid, work->left[i]))
             close_descriptor(visit, work->left[i]);
@@ -270,12 +292,19 @@ static void schedule(struct visit *visit, void *context) {
         clean(visit, work);
 }
 
+/* Another visitor may have taken the pages away, if we were very late. */
+static bool is_own(const struct work *work) {
+    uint64_t token;
+    return memory_read(work->attachment->memory, work->data + offsetof(struct door, token), sizeof token, &token) &&
+           token == work->words.door.token;
+}
+
 /* Both calls have left the queue: the code has returned. Its thread has closed the library. */
 static void finish(struct visit *visit, void *context) {
     struct work *work = context;
     work->descriptor = -1;
     work->finished = pending_count(&work->attachment->pending, work->data) == 0;
-    if (work->finished)
+    if (work->finished && is_own(work))
         clean(visit, work);
 }
 
@@ -453,6 +482,8 @@ struct error *attach_by_door(struct attachment *attachment, struct attach_result
         return NULL;
     }
     find_left(&work);
+    if (getrandom(&work.words.door.token, sizeof work.words.door.token, 0) < 0)
+        return error_from_errno(STATUS_INTERNAL, "loading the sampler into process %d", attachment->pid);
     struct error *error = run(&work, out);
     attach_folder_remove(&work.folder);
     return error;

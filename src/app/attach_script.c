@@ -36,7 +36,7 @@ static const char script[] =
     "        _flags_ = 5\n"
     "        _restype_ = Int\n"
     "    if not address:\n"
-    "        file = os.memfd_create('" AGENT_LIBRARY "', os.MFD_CLOEXEC)\n"
+    "        file = os.memfd_create('script/" AGENT_LIBRARY "', os.MFD_CLOEXEC)\n"
     "        try:\n"
     "            source = os.open(folder + '/" AGENT_LIBRARY "', os.O_RDONLY | os.O_CLOEXEC)\n"
     "            try:\n"

@@ -28,6 +28,7 @@ struct door {
     char path[64], name[64];
     char message[256];
     char options[2048];     /* the argument of the function */
+    uint64_t token;         /* of whoever made it: tells the page from another one at its address */
 };
 
 /* The instructions; empty on a processor for which nobody wrote them. They may lie anywhere. */

@@ -363,7 +363,7 @@ bool injection_end(struct injection *injection, double deadline) {
 
 /* The sampler waits for nothing: a word that points to it is a leftover of its last call. */
 static bool is_passed_over(const struct memory_segment *segment) {
-    static const char *const files[] = {"/libc", "/libpthread", "/ld-", "/memfd:libcaulk"};
+    static const char *const files[] = {"/libc.so", "/libc-2", "/libpthread", "/ld-", "/libcaulk", "/memfd:libcaulk"};
     const char *name = strrchr(segment->path, '/');
     for (size_t i = 0; name && i < sizeof files / sizeof *files; i++)
         if (strncmp(name, files[i], strlen(files[i])) == 0)

@@ -166,9 +166,13 @@ def test_every_version(caulk, target, python):
     check_clean(process)
 
 
+@pytest.mark.parametrize("version", ["3.11", "3.14"])
 @pytest.mark.parametrize("world", [name for name in WORLDS if name != "a busy loop"])
-def test_worlds(caulk, target, some_python, world):
-    check_round(caulk, target([some_python, "-c", program(world)]))
+def test_worlds(caulk, target, version, world):
+    python = pythons.find(version)
+    if not python:
+        pytest.skip("CPython %s is not on this machine" % version)
+    check_round(caulk, target([python, "-c", program(world)]))
 
 
 def test_the_way_is_told(caulk, target, some_python):
@@ -282,6 +286,70 @@ def test_other_namespaces(caulk, target, some_python):
     assert not [link for link in descriptors(pid) if "caulk" in link]
     assert not os.listdir("/proc/%d/root/tmp" % pid)
     assert not outer.errors()
+
+
+@needs_root
+@pytest.mark.parametrize("version", ["3.9", "3.12"])
+def test_another_root_without_proc(caulk, target, tmp_path, version):
+    """The library cannot be named there as a file in memory: it lies in a folder for a moment."""
+    python = pythons.find(version)
+    prefix = python and subprocess.run([python, "-c", "import sys; print(sys.base_prefix)"], capture_output=True, text=True).stdout.strip()
+    if not python or prefix == "/usr" or not os.path.realpath(python).startswith(prefix + "/"):
+        pytest.skip("no CPython %s in a folder of its own" % version)
+    root = tmp_path / "root"
+    root.mkdir()
+    commands = ("mount -t tmpfs none {root} && cd {root} && mkdir snake lib64 lib usr tmp && mount --bind {prefix} snake && "
+                "mount --bind /lib64 lib64 && mount --bind /lib lib && mount --bind /usr usr && LD_LIBRARY_PATH=/snake/lib "
+                "PYTHONHOME=/snake exec chroot {root} /snake/{executable} -c \"$PROGRAM\"")
+    commands = commands.format(root=root, prefix=prefix, executable=os.path.relpath(os.path.realpath(python), prefix))
+    if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode:
+        pytest.skip("namespaces are not allowed here")
+    process = target(["unshare", "-m", "sh", "-c", commands], env={"PROGRAM": program("a busy loop")})
+    check_round(caulk, process)
+    assert not os.listdir("/proc/%d/root/tmp" % process.pid)
+
+
+# --- seccomp ---
+
+FILTER = """
+import ctypes, struct
+code = [(0x20, 0, 0, 0), (0x15, 0, 1, %d), (0x06, 0, 0, %d), (0x06, 0, 0, 0x7fff0000)]
+class Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_char_p)]
+libc = ctypes.CDLL(None)
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, ctypes.byref(Program(4, b"".join(struct.pack("HBBI", *line) for line in code)))) == 0
+"""
+KILL, FAIL = 0x80000000, 0x50001
+FORK, MMAP, MEMFD_CREATE = 57, 9, 319
+
+
+def filtered(number, verdict):
+    return (FRAME % 0).replace('print("ready"', FILTER % (number, verdict) + 'print("ready"') + WORLDS["a busy loop"][1]
+
+
+@needs_root
+def test_a_filter_that_is_not_in_the_way(caulk, target, some_python):
+    check_round(caulk, target([some_python, "-c", filtered(FORK, KILL)]))
+
+
+@needs_root
+def test_a_filter_that_would_kill(caulk, target, some_python):
+    process = target([some_python, "-c", filtered(MEMFD_CREATE, KILL)])
+    result = call(caulk, "attach", process.pid)
+    assert result.returncode == BUSY and "seccomp filter would end it" in result.stderr, result
+    check_clean(process)
+    check_runs(process)
+    assert "libcaulk_agent" not in mappings(process.pid)
+
+
+@needs_root
+def test_a_filter_against_files_in_memory(caulk, target, some_python, tmp_path):
+    process = target([some_python, "-c", filtered(MEMFD_CREATE, FAIL)])
+    call_json(caulk, "attach", process.pid, "-o", tmp_path / "recording")
+    assert (tmp_path / "recording").read_bytes()[24] == SAMPLING
+    check_clean(process)
+    check_runs(process)
 
 
 # --- caulk is killed ---
