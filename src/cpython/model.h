@@ -103,6 +103,7 @@ struct model {
     struct static_stretch {
         remote_address begin, end;
     } type_cache, free_lists[MODEL_FREE_LISTS];
+    struct static_stretch signal_handlers; /* told by themselves; found with the roots */
     struct {
         remote_address address;
         uint32_t index;

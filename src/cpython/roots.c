@@ -67,17 +67,6 @@ static void visit_interpreter(struct model *model, remote_address interpreter, s
     scan_interpreter(model, interpreter, excluded, sizeof excluded / sizeof *excluded, visitor);
 }
 
-/* Include/internal/pycore_signal.h: struct _signals_runtime_state; in older versions they are static data of the
- * library (Modules/signalmodule.c: Handlers). */
-static void visit_signals(struct model *model, struct root_visitor *visitor) {
-    const struct root_row *row = root_names_find(model->layout);
-    remote_address handlers = model->process.runtime + row->signal_handlers + row->signal_function;
-    if (row->signal_count)
-        open_holder(visitor, HOLDER_NONE, HOLDER_TABLE, SPAN("signal handlers"));
-    for (uint32_t i = 0; i < row->signal_count; i++)
-        refer(visitor, model_word(model, handlers + i * row->signal_size), REFERENCE_INDEX, label_index(i));
-}
-
 /* Include/internal/pycore_typeobject.h: struct type_cache_entry {version, name, value}; only the name is
  * owned. */
 static void visit_type_cache(struct model *model, remote_address interpreter, struct root_visitor *visitor) {
@@ -320,7 +309,8 @@ void roots_visit(struct model *model, struct root_visitor *visitor) {
         visit_type_cache(model, interpreter, visitor);
         visit_interpreter(model, interpreter, visitor);
     }
-    visit_signals(model, visitor);
+    if (model->process.interpreter_count)
+        roots_visit_signals(model, visitor);
     visit_interned(model, visitor);
 }
 
@@ -337,10 +327,13 @@ static uint64_t skip_at(struct model *model, remote_address address) {
     return type == MODEL_NOT_A_TYPE ? 0 : model_static_size(model, address, type);
 }
 
-/* The end of the stretch of borrowed words that `address` lies in; 0 if it lies in none. */
+/* The end of the stretch of words that `address` lies in which are borrowed, or told by themselves; 0 if it lies in
+ * none. */
 static remote_address behind_borrowed(const struct model *model, remote_address address) {
     if (address >= model->type_cache.begin && address < model->type_cache.end)
         return model->type_cache.end;
+    if (address >= model->signal_handlers.begin && address < model->signal_handlers.end)
+        return model->signal_handlers.end;
     for (size_t i = 0; i < MODEL_FREE_LISTS; i++)
         if (address >= model->free_lists[i].begin && address < model->free_lists[i].end)
             return model->free_lists[i].end;

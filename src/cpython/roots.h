@@ -26,6 +26,9 @@ struct root_visitor {
 /* Interpreters, threads, frames, tables. */
 void roots_visit(struct model *model, struct root_visitor *visitor);
 
+/* What handles signals; part of roots_visit. */
+void roots_visit_signals(struct model *model, struct root_visitor *visitor);
+
 /* Writable data of every mapped library, known types and the runtime left out; after everything else was
  * walked, because types are known then. */
 void roots_visit_static_data(struct model *model, struct root_visitor *visitor);

@@ -54,8 +54,6 @@ def expectations(version):
     expected = dict(EXPECTED)
     if version < (3, 11):
         del expected["note"]
-    if version < (3, 12):
-        expected["signal_handler"] = ("<C data>", "")
     if version >= (3, 14):
         expected["atexit_function"] = ("tuple", "0")
     if version < (3, 13):
