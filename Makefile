@@ -3,7 +3,7 @@ BUILD = build
 PYTHON = $(shell command -v /usr/bin/python3 || command -v python3)
 VENV = .cache/venv
 
-.PHONY: all demo test unit bench soak soak-attach soak-all clean asan fuzz-image clang needs install
+.PHONY: all demo test test-all unit bench soak soak-attach soak-all clean asan fuzz-image clang needs install
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -30,6 +30,12 @@ unit: all
 
 test: unit $(VENV)/done
 	@CAULK=$(BUILD)/caulk $(VENV)/bin/python -m pytest -q tests
+
+# The same on every version and build that can be had: a gigabyte or two in .cache/pythons, half an hour the first time.
+test-all: all
+	@tools/fetch-pythons --all || echo "test-all: the Pythons named above are not tested"
+	@tools/build-pythons || echo "test-all: the Pythons named above are not tested"
+	@$(MAKE) --no-print-directory test
 
 bench: all
 	@$(PYTHON) tests/bench/run.py $(BUILD)/caulk

@@ -11,6 +11,9 @@ CACHE = os.path.join(ROOT, ".cache")
 MINORS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 FLAVOURS = ("3.13t", "3.14t", "3.15t")  # a letter behind the version: sys.abiflags of the build
 BUILDS = MINORS + FLAVOURS
+# Debug builds, and early and late releases: what tools/fetch-pythons --all brings beside those.
+OTHERS = ("3.9@bullseye", "3.9d@bullseye", "3.11@bookworm", "3.11d@bookworm", "3.13@trixie", "3.13d@trixie", "3.13d",
+          "3.14@forky", "3.14d", "3.15@forky", "3.15d")
 PROGRAM_REQUIREMENTS = os.path.join(ROOT, "tests", "requirements-programs.txt")
 
 
@@ -35,11 +38,17 @@ def candidates(minor):
         yield os.environ["CAULK_PYTHON_" + minor.replace(".", "_")]
     pyenv = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
     yield from sorted(glob.glob("%s/versions/%s.*/bin/python3" % (pyenv, minor)), reverse=True)
-    yield os.path.join(CACHE, "pythons", minor, "bin", "python3")  # made by tools/fetch-pythons or tools/build-pythons
+    yield fetched(minor)  # made by tools/fetch-pythons or tools/build-pythons
+    yield from sorted(map(fetched, (name for name in OTHERS if name.startswith(minor + "@"))))
     yield "/usr/local/bin/python" + minor
     yield "/usr/bin/python" + minor
     yield "/usr/bin/python3"
     yield sys.executable
+
+
+def fetched(name):
+    """Where the Python that tools/fetch-pythons calls `name` would be."""
+    return os.path.join(CACHE, "pythons", name, "bin", "python3")
 
 
 def find(minor):

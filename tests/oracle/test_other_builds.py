@@ -1,0 +1,47 @@
+"""Debug builds, early and late releases: each is read as exactly as the Python that the other tests take. Those that
+tools/fetch-pythons --all has not brought are skipped, and named at the end of the run."""
+import os
+import subprocess
+
+import oracle
+import pytest
+import pythons
+import target as targets
+
+import conftest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+@pytest.mark.parametrize("name", pythons.OTHERS)
+def test_a_heap_is_read_exactly(name, dump_graph, tmp_path):
+    python = pythons.fetched(name)
+    if not os.path.exists(python):
+        conftest.MISSING.append(name)
+        pytest.skip("CPython %s is not on this machine" % name)
+    target = targets.Target([python, os.path.join(HERE, "heap_target.py")], str(tmp_path / "stderr"))
+    try:
+        report = oracle.compare(target, dump_graph, str(tmp_path / "oracle.bin"))
+    finally:
+        target.stop()
+    figures = report.figures
+    assert figures["objects in gc"] > 30000
+    assert figures["objects in graph"] == figures["objects in gc"], report
+    assert figures["wrong types"] == 0, report
+    assert figures["recall"] >= 0.999 and figures["precision"] >= 0.995, report
+    assert figures["counts right"] >= 0.995, report
+    assert figures["sizes right, collected"] == 1, report
+
+
+@pytest.mark.parametrize("name", [name for name in pythons.OTHERS if "d" in name.partition("@")[0] and name > "3.12"])
+def test_a_debug_build_is_called_one(name, caulk, target, tmp_path):
+    """Before 3.12 its structures are those of a release, and nothing tells it apart."""
+    python = pythons.fetched(name)
+    if not os.path.exists(python):
+        pytest.skip("CPython %s is not on this machine" % name)
+    one = target([python, "-c", "print('ready', flush=True); input()"])
+    done = subprocess.run([caulk, "snapshot", str(one.pid), "-o", str(tmp_path / "one.caulk")], capture_output=True, text=True,
+                          timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert pythons.version_of(python) + " " in done.stdout + done.stderr
+    assert pythons.version_of(python).endswith("d")
