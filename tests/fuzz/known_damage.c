@@ -133,6 +133,15 @@ static remote_address interpreter_nowhere(struct image_changes *changes) {
     return 0;
 }
 
+/* Objects are found by themselves then, but not those of a free-threaded build, whose heaps threads have. */
+static remote_address interpreters_lost(struct image_changes *changes) {
+    const struct layout *layout = changes->process.layout;
+    if (layout->thread_heaps != LAYOUT_NONE)
+        return interpreter_nowhere(changes);
+    image_changes_write(changes, changes->process.runtime + layout->runtime_interpreters_head, NOWHERE);
+    return 0;
+}
+
 /* The type says that its instances are nothing but a head, and the one that is found ends where the image ends. */
 bool known_damage_short_type(struct image_changes *changes, const char *type) {
     const struct graph *graph = changes->graph;
@@ -173,5 +182,6 @@ const struct known_damage known_damages[] = {
     {"a ring of frames", ring_of_frames},
     {"a list of the collector that breaks off", collector_broken_off},
     {"an interpreter in nowhere", interpreter_nowhere},
+    {"all interpreters in nowhere", interpreters_lost},
 };
 const size_t known_damage_count = sizeof known_damages / sizeof *known_damages;
