@@ -275,7 +275,9 @@ TEST(references_that_c_code_forgot) {
     struct world *world = watch(draw_native);
     CHECK_TEXT(found(world, 0), "certain refcount-leak <nobody: held by C code>");
     CHECK_TEXT(world->verdict.findings[0].grows[0].type, "bytes");
-    CHECK(has_evidence(world, "reference count 1, but 0 references"));
+    CHECK(has_evidence(world, "objects of type dict hold"));
+    CHECK(has_evidence(world, "references more than anything in the process explains; +12 per second"));
+    CHECK(has_evidence(world, "such as the one at 0x"));
 }
 
 static void draw_garbage(int step, struct text *out) {

@@ -50,6 +50,7 @@ static void look(int step, const char *text) {
     link_types(&world.heap.graph);
     reach_compute(&world.heap.graph, &world.arena, &world.reach);
     paths_compute(&world.heap.graph, &world.reach, &world.arena, &world.paths);
+    refcounts_compute(&world.heap.graph, &world.arena, &observation->refcounts);
     path_tree_build(&world.heap.graph, &world.reach, &world.paths, false, &world.arena, &observation->tree);
     observation->time = step * seconds_between;
     observation->bytes = world.reach.bytes[REACH_LIVE] + world.reach.bytes[REACH_NATIVE];

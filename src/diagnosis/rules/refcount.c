@@ -32,9 +32,11 @@ static const char *write_surplus(const struct candidate *candidate, struct arena
     if (!row)
         return NULL;
     struct series_trend trend = trend_of_surplus(evidence, row->key);
-    return arena_format(arena, "%s %s hold %s references more than anything in the process explains; %+.0f per second",
+    return arena_format(arena, "%s objects of type %s hold %s references more than anything in the process explains; "
+                        "%+.0f per second; such as the one at 0x%llx",
                         amount_count(arena, row->objects), amount_type_name(arena, type->module, type->name),
-                        amount_count(arena, row->surplus), trend.slope);
+                        amount_count(arena, row->surplus), trend.slope,
+                        (unsigned long long)graph->addresses[example]);
 }
 
 static const char *write_example(const struct candidate *candidate, struct arena *arena) {
