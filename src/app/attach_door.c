@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -444,8 +445,9 @@ static struct error *give_up(struct work *work, struct attach_result *out) {
 /* A library in memory is loaded by a name in /proc, which a process without /proc has not. */
 static bool lacks_proc(int pid) {
     char path[64];
-    snprintf(path, sizeof path, "/proc/%d/root/proc/self/fd", proc_live_thread(pid));
-    return access(path, F_OK) != 0;
+    struct stat status; /* of the link itself: it leads nowhere for who is not in that namespace */
+    snprintf(path, sizeof path, "/proc/%d/root/proc/self", proc_live_thread(pid));
+    return lstat(path, &status) != 0;
 }
 
 static bool use_folder(struct work *work) {
