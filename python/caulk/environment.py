@@ -12,4 +12,5 @@ def begin(words):
         print("caulk: CAULK=%s: %s" % (words, error), file=sys.stderr)
 
 
-begin(os.environ.get("CAULK", "0"))
+if "CAULK_AGENT" not in os.environ:  # under caulk run it has begun, with the options of that
+    begin(os.environ.get("CAULK", "0"))

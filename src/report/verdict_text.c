@@ -210,7 +210,7 @@ static void print_lines(const struct screen *screen, const char *label, const st
     for (size_t i = 0; i < count && i < LINES_MAX; i++) {
         fputs("  ", screen->out);
         size_t at = tab(screen, i ? 0 : paint(screen, DIM, label), 12) + 2;
-        at += words_print(screen->out, lines[i].file ? lines[i].file : "?");
+        at += words_print(screen->out, lines[i].file ? words_file(lines[i].file, "") : "?");
         char line[24];
         snprintf(line, sizeof line, ":%d", lines[i].line);
         at += words_print(screen->out, line);

@@ -216,9 +216,10 @@ def test_ctrl_c_on_a_terminal_comes_once_and_the_report_is_printed(caulk, agent,
     path = script("""
         import time
         count = 0
-        print("ready", flush=True)
-        for attempt in range(100):
+        for attempt in range(300):
             try:
+                if not attempt:
+                    print("ready", flush=True)
                 time.sleep(0.05)
                 if count:
                     count += 1
