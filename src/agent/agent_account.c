@@ -55,7 +55,7 @@ static void new_peak(struct wire_head *head, uint32_t now) {
 }
 
 static unsigned cohort_of(const struct wire_head *head, uint32_t born) {
-    uint64_t cohort = born / head->cohort_width;
+    uint64_t cohort = born >> __builtin_ctzll(head->cohort_width); /* a power of two */
     return cohort < WIRE_COHORTS ? (unsigned)cohort : WIRE_COHORTS - 1;
 }
 
@@ -178,7 +178,7 @@ static void count_again(const struct wire_block *entry) {
     head->live_count += weight;
 }
 
-void agent_account_rebuild(void) {
+void agent_account_rebuild(void (*walk_more)(void (*each)(const struct wire_block *entry))) {
     struct wire_head *head = agent_recording;
     struct wire_stack *stacks = agent_region(head, WIRE_STACKS);
     for (uint32_t i = 0; i < head->regions[WIRE_STACKS].used; i++) {
@@ -189,6 +189,7 @@ void agent_account_rebuild(void) {
     head->live_bytes = head->live_count = head->samples = head->samples_freed = 0;
     head->peak_generation = 1;
     agent_range_walk(count_again);
+    walk_more(count_again);
     head->total_bytes = head->live_bytes;
     head->total_count = head->live_count;
     head->peak_bytes = 0;

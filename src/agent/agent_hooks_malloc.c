@@ -80,11 +80,20 @@ static void *taken(size_t size, size_t alignment, bool zeroed) {
     return agent_sample(size, alignment, zeroed);
 }
 
+/* What another preloaded allocator maps for itself holds blocks that are counted by themselves. */
+static void *uncounted(size_t size, bool zeroed) {
+    uint32_t inside = agent_thread.inside;
+    agent_thread.inside = 1;
+    void *block = zeroed ? real.calloc(1, size) : real.malloc(size);
+    agent_thread.inside = inside;
+    return block;
+}
+
 static __attribute__((noinline)) void *malloc_slowly(size_t size) {
     if (!is_ready())
         return first_allocate(size);
     void *block = taken(size, AGENT_ALIGNMENT, false);
-    return block ? block : real.malloc(size);
+    return block ? block : uncounted(size, false);
 }
 
 VISIBLE void *malloc(size_t size) {
@@ -97,7 +106,9 @@ static __attribute__((noinline)) void *calloc_slowly(size_t count, size_t size) 
     if (!is_ready())
         return fits ? first_allocate(bytes) : NULL;
     void *block = fits ? taken(bytes, AGENT_ALIGNMENT, true) : NULL;
-    return block ? block : real.calloc(count, size);
+    if (block || !fits)
+        return block ? block : real.calloc(count, size);
+    return uncounted(bytes, true);
 }
 
 VISIBLE void *calloc(size_t count, size_t size) {

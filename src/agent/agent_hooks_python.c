@@ -14,6 +14,13 @@ struct allocator {
     void (*free)(void *context, void *block);
 };
 
+/* Include/cpython/objimpl.h: PyObjectArenaAllocator. */
+struct arena_allocator {
+    void *context;
+    void *(*alloc)(void *context, size_t size);
+    void (*free)(void *context, void *arena, size_t size);
+};
+
 enum { DOMAIN_MEM = 1, DOMAIN_OBJ = 2, DOMAINS = 3, PYMALLOC_LIMIT = 512 };
 
 static struct {
@@ -21,7 +28,10 @@ static struct {
     void (*set)(int domain, struct allocator *allocator);
     int (*is_ending)(void);
     const char *(*name)(void);
+    void (*get_arena)(struct arena_allocator *out);
+    void (*set_arena)(struct arena_allocator *allocator);
     struct allocator original[DOMAINS];
+    struct arena_allocator arena;
     size_t limit; /* larger requests are malloc's to count */
 } python;
 
@@ -131,6 +141,27 @@ static const struct allocator sampled = {NULL, sampled_malloc, sampled_calloc, s
 static const struct allocator native = {NULL, native_malloc, native_calloc, native_realloc, hooked_free};
 static const struct allocator every = {NULL, every_malloc, every_calloc, every_realloc, hooked_free};
 
+/* What pymalloc maps for its arenas holds blocks that are counted by themselves. */
+static void *uncounted_arena(void *context, size_t size) {
+    uint32_t inside = agent_thread.inside;
+    agent_thread.inside = 1;
+    void *arena = python.arena.alloc(context, size);
+    agent_thread.inside = inside;
+    return arena;
+}
+
+static void set_arena_hook(void) {
+    struct arena_allocator ours;
+    if (!python.get_arena || !python.set_arena)
+        return;
+    python.get_arena(&ours);
+    if (ours.alloc == uncounted_arena)
+        return;
+    python.arena = ours;
+    ours.alloc = uncounted_arena;
+    python.set_arena(&ours);
+}
+
 static bool find_functions(void) {
     if (python.set)
         return true;
@@ -139,6 +170,8 @@ static bool find_functions(void) {
     if (!python.is_ending)
         python.is_ending = (int (*)(void))dlsym(RTLD_DEFAULT, "_Py_IsFinalizing");
     python.name = (const char *(*)(void))dlsym(RTLD_DEFAULT, "_PyMem_GetCurrentAllocatorName");
+    python.get_arena = (void (*)(struct arena_allocator *))dlsym(RTLD_DEFAULT, "PyObject_GetArenaAllocator");
+    python.set_arena = (void (*)(struct arena_allocator *))dlsym(RTLD_DEFAULT, "PyObject_SetArenaAllocator");
     if (!python.get)
         return false;
     python.set = (void (*)(int, struct allocator *))dlsym(RTLD_DEFAULT, "PyMem_SetAllocator");
@@ -166,6 +199,8 @@ int agent_hooks_python_set(void) {
     python.get(DOMAIN_OBJ, &now);
     if (!is_ours(&now))
         choose_limit();
+    if (agent.native)
+        set_arena_hook();
     for (int domain = DOMAIN_MEM; domain <= DOMAIN_OBJ; domain++) {
         python.get(domain, &now);
         if (!is_ours(&now))

@@ -75,6 +75,22 @@ static void keep_budget(uint64_t now) {
     agent.cost_since = now;
 }
 
+bool agent_draws_sample(size_t size, uint64_t *interval_out) {
+    *interval_out = 1;
+    if (agent.every_byte)
+        return AGENT_READ(agent.phase) == AGENT_SAMPLING;
+    if ((agent_thread.countdown -= (int64_t)size + 1) >= 0)
+        return false;
+    if (!agent_thread.interval) { /* a thread's first, or nobody sampled until now */
+        draw();
+        if (!agent_thread.interval || (agent_thread.countdown -= (int64_t)size + 1) >= 0)
+            return false;
+    }
+    *interval_out = agent_thread.interval;
+    draw();
+    return true;
+}
+
 static void *take_locked(size_t size, size_t alignment, bool zeroed, uint64_t interval) {
     struct wire_block *entry;
     uint32_t stack = agent_stack_here();

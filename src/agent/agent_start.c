@@ -58,7 +58,7 @@ void agent_fork_settle(void) {
         return;
     }
     agent_recording->flags |= WIRE_FORKED;
-    agent_account_rebuild();
+    agent_account_rebuild(agent_mappings_walk);
 }
 
 static void describe(struct wire_head *head) {

@@ -161,6 +161,9 @@ void agent_spans_release(struct agent_span *span);
  * to serve this one. */
 void *agent_sample(size_t size, size_t alignment, bool zeroed);
 
+/* Whether an allocation of this size is a sample, for hooks that do not take the block. Counts it down. */
+bool agent_draws_sample(size_t size, uint64_t *interval_out);
+
 /* A block of the range for certain, NULL if there is no room. */
 void *agent_take(size_t size, size_t alignment, bool zeroed, uint64_t interval);
 
@@ -191,8 +194,8 @@ bool agent_account_begin(void);
 /* What the agent uses for itself, without the blocks. */
 uint64_t agent_bytes(void);
 
-/* Makes the live counters anew from the blocks of the range: a fork's child, a second life of Python. */
-void agent_account_rebuild(void);
+/* Makes the live counters anew from the blocks of the range and what `walk_more` knows: in a fork's child. */
+void agent_account_rebuild(void (*walk_more)(void (*each)(const struct wire_block *entry)));
 
 /* ---- agent_recording.c --------------------------------------------------------------------------------- */
 
@@ -223,6 +226,11 @@ enum agent_malloc_mode {
     AGENT_MALLOC_LOOK,       /* pass, but look whether Python has come or changed */
 };
 void agent_hooks_malloc_mode(enum agent_malloc_mode mode);
+
+/* ---- agent_hooks_mmap.c -------------------------------------------------------------------------------- */
+
+/* Calls `each` for every mapping that is a live sample. */
+void agent_mappings_walk(void (*each)(const struct wire_block *entry));
 
 /* ---- agent_options.c, agent_start.c ---------------------------------------------------------------------- */
 

@@ -52,6 +52,14 @@ class Sampled:
 
 
 @pytest.fixture
+def python(python):
+    """Each Python with a GIL."""
+    if pythons.version_of(python).endswith("t"):
+        pytest.skip("free-threaded builds are not sampled")
+    return python
+
+
+@pytest.fixture
 def sampled(library, tmp_path):
     return Sampled(library, str(tmp_path))
 
@@ -365,6 +373,34 @@ print(len(early))
 """
 
 
+MAPPED = """
+import mmap, os, sys
+def keep():
+    return [mmap.mmap(-1, 3 << 20) for _ in range(4)]
+def drop():
+    for _ in range(10):
+        mmap.mmap(-1, 5 << 20).close()
+kept = keep()
+drop()
+kept[0].close()
+if not os.fork():
+    [str(i) for i in range(3000)]
+    os._exit(0)
+os.wait()
+os._exit(0)
+"""
+
+
+def test_mappings_of_the_program_are_seen(python, sampled):
+    sampled.run(python, MAPPED, "interval=1 native=1")
+    assert len(sampled.recordings()) == 2
+    for found in sampled.recordings():
+        check_sums(found)
+        mapped = [stack for stack in found.stacks if stack.live_bytes >= 3 << 20]
+        assert sum(stack.live_bytes for stack in mapped) == pytest.approx(9 << 20, abs=4000)
+        assert live_in(found, "drop")[0] < 10000
+
+
 @pytest.mark.parametrize("interval", [1, 2000])
 def test_start_and_stop_in_a_running_process(python, library, tmp_path, interval):
     done = subprocess.run([python, "-c", STARTED, library, str(tmp_path), str(interval)], capture_output=True, text=True, timeout=100)
@@ -397,6 +433,16 @@ def test_it_stays_within_its_memory(newest_python, sampled):
     found = sampled.only()
     assert found.agent_bytes <= 2100000 + 2500000
     assert found.file_size <= 2000000
+
+
+def test_a_free_threaded_python_is_left_alone(sampled):
+    found = [path for path in map(pythons.find, pythons.FLAVOURS) if path]
+    if not found:
+        pytest.skip("no free-threaded CPython on this machine")
+    plain = subprocess.run([found[-1], "-c", BUSY], capture_output=True, text=True)
+    done = sampled.run(found[-1], BUSY, "interval=1")
+    assert (done.returncode, done.stdout) == (plain.returncode, plain.stdout)
+    assert not sampled.recordings()
 
 
 def test_needs_no_library_but_the_c_library(library):
