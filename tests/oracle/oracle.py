@@ -257,12 +257,13 @@ class Report:
         """Our sizes against what the program says of its own, the header of the collector included (true_size.py)."""
         wrong, leaf = self.table("sizes of collected objects", "type, ours - theirs"), self.table("sizes of other objects", "type, ours - theirs")
         kinds = self.table("sizes of types", "type, ours - theirs")
-        seen = collections.Counter()
+        seen, found = collections.Counter(), collections.Counter()
         for address, record in self.records.items():
             node = self.nodes.get(address)
+            collected = bool(record.flags & COLLECTED)
+            found[collected] += node is not None
             if node is None or not record.size:
                 continue
-            collected = bool(record.flags & COLLECTED)
             seen[collected] += 1
             difference = whole_words(node.size) - whole_words(record.size)
             if difference and record.flags & IS_TYPE:
@@ -271,7 +272,7 @@ class Report:
                 (wrong if collected else leaf).add((record.type, difference), hex(address))
         self.figures["sizes right, collected"] = 1 - wrong.total() / max(1, seen[True])
         self.figures["sizes right, others"] = 1 - leaf.total() / max(1, seen[False])
-        self.figures["others found"] = seen[False] / max(1, len(self.records) - len(self.collected))
+        self.figures["others found"] = found[False] / max(1, len(self.records) - len(self.collected))
 
     def is_bytes_object(self, difference, node):
         """Whether they count a bytes object to its owner (BytesIO, Pickler): for us it is an object of its own."""
