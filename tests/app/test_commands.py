@@ -55,7 +55,7 @@ def snapshot(caulk, service, tmp_path):
 def test_version_and_help(caulk):
     assert call(caulk, "--version").startswith("caulk ")
     text = call(caulk, "--help")
-    for command in ("leaks", "snapshot", "top", "tree", "why", "diff", "doctor"):
+    for command in ("leaks", "snapshot", "top", "tree", "why", "diff", "doctor", "attach", "detach"):
         assert "\n  %s " % command in text
         own = call(caulk, command, "--help")
         assert own.startswith("usage: caulk %s " % command)
