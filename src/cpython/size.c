@@ -148,30 +148,6 @@ static uint64_t array_size(const struct walk *walk) {
     return walk->type->basic_size + (item_size <= 16 ? allocated * item_size : 0);
 }
 
-/* numpy/core/include/numpy/ndarraytypes.h: PyArrayObject_fields {head, data, nd, dimensions, strides, base,
- * descr, flags}; the data counts where the array owns it. */
-static uint64_t ndarray_size(const struct walk *walk) {
-    enum {
-        DIMENSION_COUNT = 24,
-        DIMENSIONS = 32,
-        STRIDES = 40,
-        FLAGS = 64,
-        OWNS_DATA = 4,
-        DIMENSIONS_MAX = 64
-    };
-    uint32_t count = (uint32_t)private_word(walk, DIMENSION_COUNT);
-    if (!((uint32_t)private_word(walk, FLAGS) & OWNS_DATA) || count > DIMENSIONS_MAX)
-        return walk->type->basic_size;
-    uint64_t largest = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t extent = model_word(walk->model, private_word(walk, DIMENSIONS) + i * 8ull);
-        uint64_t stride = model_word(walk->model, private_word(walk, STRIDES) + i * 8ull);
-        uint64_t bytes = extent * (stride >> 63 ? 0 - stride : stride);
-        largest = bytes > largest ? bytes : largest;
-    }
-    return walk->type->basic_size + count * 16 + largest;
-}
-
 /* Modules/mmapmodule.c: mmap_object {head, data, size}. The mapping is the object's, though getsizeof is
  * silent. */
 static uint64_t mmap_size(const struct walk *walk) {

@@ -48,6 +48,7 @@ static void walk_builtin_part(const struct walk *walk) {
     case WALK_LRU_LINK: walk_lru_link(walk); break;
     case WALK_ELEMENT: walk_element(walk); break;
     case WALK_GREENLET: walk_greenlet(walk); break;
+    case WALK_NDARRAY: walk_ndarray(walk); break; /* its fields are described */
     case WALK_ARRAY:
     case WALK_BYTES_IO:
     case WALK_MMAP: walk_words(walk, walk->layout->object_head, walk->type->walked_size); break;
@@ -58,7 +59,6 @@ static void walk_builtin_part(const struct walk *walk) {
     case WALK_LONG:
     case WALK_BYTES:
     case WALK_BYTEARRAY:
-    case WALK_NDARRAY: /* is described */
     case WALKER_COUNT: break;
     }
 }

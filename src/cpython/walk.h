@@ -57,6 +57,10 @@ uint64_t described_size(const struct walk *walk);
 typedef void (*walk_function_of_type)(const struct walk *walk);
 walk_function_of_type walk_beside_find(const char *name, uint32_t basic_size);
 
+/* Arrays of numpy (ndarray.c). */
+void walk_ndarray(const struct walk *walk);
+uint64_t ndarray_size(const struct walk *walk);
+
 /* All words from `begin` to `end` that look like objects, with the names that the type knows. */
 void walk_words(const struct walk *walk, uint32_t begin, uint32_t end);
 

@@ -115,6 +115,8 @@ NUMPY = """
 import numpy, sys
 base = numpy.zeros(100000)
 VIEWS = [base[n:n + 10] for n in range(200)]
+class Thing: pass
+THINGS = numpy.array([[Thing() for _ in range(20)] for _ in range(5)], dtype=object)
 print("ready", flush=True)
 sys.stdin.read()
 """
@@ -125,6 +127,8 @@ def test_arrays_of_numpy_name_their_base(caulk, target, python_with_numpy):
     done = run(caulk, "why", arrays.pid, "ndarray", "--json", "-", "--limit", 10)
     paths = [one["path"] for one in json.loads(done.stdout)["paths"]]
     assert any(".base" in path or path.endswith("base") for path in paths), paths
+    things = run(caulk, "why", arrays.pid, "__main__.Thing", "--json", "-")
+    assert any("THINGS[" in one["path"] for one in json.loads(things.stdout)["paths"]), things.stdout
     _, types = rows(caulk, arrays.pid)
     assert 800000 <= types["ndarray"]["bytes"] < 900000
 
