@@ -167,7 +167,7 @@ def test_the_source_distribution_builds(build, tmp_path):
             % (os.path.join(PACKAGE, "build"), str(tmp_path)))
     name = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout.strip()
     subprocess.run(["tar", "-xzf", tmp_path / name, "-C", tmp_path], check=True)
-    source, = glob.glob(str(tmp_path / "caulk-*/"))
+    source = tmp_path / name[:-len(".tar.gz")]
     code = ("import sys; sys.path.insert(0, %r); import caulk_build; print(caulk_build.build_wheel(%r, {'build': %r}))"
             % (os.path.join(source, "python", "build"), str(tmp_path), build))
     name = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout.strip()
