@@ -13,7 +13,7 @@
 
 enum { CALL_SECONDS = 30, TEXT_BYTES = 256 };
 
-static const double stop_seconds = 0.02;
+static const double stop_seconds = 0.02, visitor_seconds = 1; /* another visitor is gone by then */
 
 struct attempt {
     struct visit visit;
@@ -111,12 +111,15 @@ static struct error *judge(const struct attempt *attempt) {
 
 struct error *visit_process(int pid, const struct injector *injector, double deadline, visit_action action, void *context,
                             double *stood_ms) {
+    double begin = stop_clock();
     for (long rest = 1000000;; rest = rest < 50000000 ? rest * 2 : rest) {
         struct attempt attempt = {.action = action, .context = context, .deadline = deadline};
         attempt.visit = (struct visit){.pid = pid, .injector = *injector, .stop = {.pid = pid}};
         TRY(run_attempt(&attempt));
         *stood_ms += attempt.stood * 1e3;
-        if (attempt.outcome != STOP_LATE || stop_clock() > deadline)
+        bool again = attempt.outcome == STOP_LATE ? stop_clock() < deadline
+                                                  : attempt.outcome == STOP_REFUSED && stop_clock() < begin + visitor_seconds;
+        if (!again)
             return judge(&attempt);
         nanosleep(&(struct timespec){.tv_nsec = rest}, NULL);
     }
