@@ -90,9 +90,19 @@ static void *sampled_realloc(void *context, void *block, size_t size) {
     return original(context)->realloc(original(context)->context, block, size);
 }
 
+/* The last sample of a sampler that was stopped takes the hooks along. */
+static void free_ours(const struct allocator *from, void *block) {
+    if (!agent_release(block))
+        from->free(from->context, block);
+    else if (AGENT_READ(agent.phase) == AGENT_STOPPED)
+        agent_hooks_python_end();
+}
+
 static void hooked_free(void *context, void *block) {
-    if (AGENT_LIKELY(!agent_in_range(block)) || !agent_release(block))
+    if (AGENT_LIKELY(!agent_in_range(block)))
         original(context)->free(original(context)->context, block);
+    else
+        free_ours(original(context), block);
 }
 
 /* Where malloc is watched too, what pymalloc hands on to it is counted there. */
@@ -214,7 +224,7 @@ int agent_hooks_python_set(void) {
 }
 
 void agent_hooks_python_end(void) {
-    if (!python.set || agent.live_samples)
+    if (!python.set || AGENT_READ(agent.live_samples))
         return;
     for (int domain = DOMAIN_MEM; domain <= DOMAIN_OBJ; domain++) {
         struct allocator now;

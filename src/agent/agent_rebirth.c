@@ -16,8 +16,6 @@ enum { OBJECT_TYPE = 8, TYPE_DEALLOC = 48, TYPE_COPIED = 408, TYPES = 4 };
 /* Objects inside objects that may end within each other before Python's own limit is asked. */
 enum { NESTING = 40 };
 
-enum { FLOAT_SIZE = 24, FLOATS_KEPT = 100 }; /* Objects/floatobject.c: PyFloat_MAXFREELIST */
-
 typedef void (*deallocator)(void *object);
 typedef int (*tracer)(void *object, int event, void *data);
 
@@ -29,7 +27,6 @@ struct kept_type {
 
 static struct {
     struct kept_type types[TYPES];
-    int *float_count; /* of the free list of floats, in the interpreter's state */
     bool wrapped, traced;
 } kept;
 
@@ -77,7 +74,7 @@ static const deallocator wrappers[TYPES] = {float_ends, tuple_ends, list_ends, d
 static void wrap_types(void) {
     for (int i = 0; i < TYPES; i++) {
         struct kept_type *kind = &kept.types[i];
-        kind->type = dlsym(RTLD_DEFAULT, names[i]);
+        kind->type = kind->type ? kind->type : dlsym(RTLD_DEFAULT, names[i]);
         if (!kind->type)
             continue;
         memcpy(kind->copy, kind->type, sizeof kind->copy);
@@ -85,6 +82,15 @@ static void wrap_types(void) {
         memcpy(kind->type + TYPE_DEALLOC, &wrappers[i], sizeof wrappers[i]);
     }
     kept.wrapped = true;
+}
+
+static void unwrap_types(void) {
+    for (int i = 0; i < TYPES; i++) {
+        char *dealloc = kept.types[i].type ? kept.types[i].type + TYPE_DEALLOC : NULL;
+        if (dealloc && memcmp(dealloc, &wrappers[i], sizeof wrappers[i]) == 0)
+            memcpy(dealloc, &kept.types[i].original, sizeof kept.types[i].original);
+    }
+    kept.wrapped = false;
 }
 
 static int object_event(void *object, int event, void *data) {
@@ -107,6 +113,22 @@ static void trace_objects(void) {
         return;
     set(object_event, NULL);
     kept.traced = true;
+}
+
+static void untrace_objects(void) {
+    void (*set)(tracer, void *) = (void (*)(tracer, void *))dlsym(RTLD_DEFAULT, "PyRefTracer_SetTracer");
+    tracer (*get)(void **) = (tracer(*)(void **))dlsym(RTLD_DEFAULT, "PyRefTracer_GetTracer");
+    void *data;
+    if (get(&data) == object_event)
+        set(NULL, NULL);
+    kept.traced = false;
+}
+
+void agent_rebirth_end(void) {
+    if (kept.traced)
+        untrace_objects();
+    if (kept.wrapped)
+        unwrap_types();
 }
 
 void agent_rebirth_set(void) {

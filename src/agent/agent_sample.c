@@ -6,7 +6,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { IDLE_GAP = 1 << 20, BUDGET_PERIOD = 1000000000 }; /* bytes; nanoseconds */
+enum { IDLE_GAP = 1 << 20 }; /* bytes */
+
+/* Nanoseconds. A sample that takes longer was put aside for other processes. */
+enum { BUDGET_PERIOD = 1000000000, COST_LIMIT = 20000 };
 
 /* In the interval of a block that is counted no more: it is about to be copied, or its object has ended and the
  * block waits on one of Python's free lists. */
@@ -100,7 +103,7 @@ static void *take_locked(size_t size, size_t alignment, bool zeroed, uint64_t in
     uint32_t now = agent_now();
     *entry = (struct wire_block){stack, now, size, interval};
     agent_account_birth(stack, size, interval, now);
-    agent.live_samples++;
+    AGENT_WRITE(agent.live_samples, agent.live_samples + 1);
     return block;
 }
 
@@ -127,7 +130,7 @@ void *agent_sample(size_t size, size_t alignment, bool zeroed) {
     agent_enter();
     void *block = agent.phase == AGENT_SAMPLING ? take_locked(size, alignment, zeroed, interval) : NULL;
     uint64_t end = clock_now();
-    agent.cost += end - begin;
+    agent.cost += end - begin < COST_LIMIT ? end - begin : COST_LIMIT;
     keep_budget(end);
     agent_leave();
     return block;
@@ -151,7 +154,7 @@ static bool release_locked(void *block) {
         return false;
     count_death(entry);
     agent_range_free(block);
-    agent.live_samples--;
+    AGENT_WRITE(agent.live_samples, agent.live_samples - 1);
     return true;
 }
 

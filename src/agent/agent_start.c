@@ -174,6 +174,7 @@ int caulk_agent_stop(void) {
         agent_leave();
     }
     agent_hooks_malloc_mode(AGENT_MALLOC_PASS);
+    agent_rebirth_end();
     agent_hooks_python_end();
     return 0;
 }

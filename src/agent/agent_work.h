@@ -215,6 +215,7 @@ bool agent_python_is_ending(void);
 
 /* Once Python is initialised, with the GIL. */
 void agent_rebirth_set(void);
+void agent_rebirth_end(void);
 
 /* ---- agent_hooks_malloc.c ------------------------------------------------------------------------------ */
 
