@@ -64,7 +64,7 @@ def dump_by_kernel(process, folder):
 
 def everything(caulk, source):
     """What the commands say of a process or a core, as far as it must be the same."""
-    top = call_json(caulk, "top", source, "--limit", "100000")
+    top = call_json(caulk, "top", source, "--limit", "300")
     why = call_json(caulk, "why", source, "Session", "--limit", "2")
     return {
         "pid": top["snapshot"]["pid"],
@@ -77,14 +77,14 @@ def everything(caulk, source):
     }
 
 
-def check_same(caulk, live, totals, core):
+def check_same(caulk, live, totals, core, lost=0):
     assert everything(caulk, core) == live
     assert live["types"]["__main__.Session"][0] == SESSIONS == live["matches"]
     seen = call_json(caulk, "snapshot", core)
     for name in ("objects", "references"):
         assert abs(seen[name] - totals[name]) <= totals[name] // 1000
     assert seen["coverage"]["gc_objects"] == totals["coverage"]["gc_objects"]
-    assert seen["coverage"]["faults"] <= totals["coverage"]["faults"] + 1  # a dump may leave out the page of one
+    assert seen["coverage"]["faults"] <= totals["coverage"]["faults"] + lost
     assert call(caulk, "top", core).stderr == ""
 
 
@@ -92,7 +92,8 @@ def check_same(caulk, live, totals, core):
 def test_a_core_of_gcore_says_what_the_process_says(caulk, target, python, tmp_path):
     process = start(target, python, tmp_path)
     live, totals = everything(caulk, process.pid), call_json(caulk, "snapshot", process.pid)
-    check_same(caulk, live, totals, dump_by_gcore(process.pid, tmp_path))
+    # gdb 13 writes holes instead of some pages of a thread's stack, where frames of 3.14 lie
+    check_same(caulk, live, totals, dump_by_gcore(process.pid, tmp_path), lost=1)
 
 
 @needs_kernel_cores
