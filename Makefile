@@ -3,7 +3,7 @@ BUILD = build
 PYTHON = $(shell command -v /usr/bin/python3 || command -v python3)
 VENV = .cache/venv
 
-.PHONY: all demo test test-all unit bench soak soak-attach soak-all clean asan fuzz-image clang needs install
+.PHONY: all demo test test-all unit bench soak soak-attach soak-all clean asan tsan fuzz-image clang needs install
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -39,6 +39,7 @@ test-all: all
 
 bench: all
 	@$(PYTHON) tests/bench/run.py $(BUILD)/caulk
+	@$(PYTHON) tests/bench/sampler.py $(BUILD)
 
 # Long runs, not part of `make test`: a server under load through 500 snapshots and through 200 killed visits.
 soak: all $(VENV)/done
@@ -62,6 +63,11 @@ asan: | needs
 	@[ -e build-asan/build.ninja ] || meson setup build-asan -Db_sanitize=address,undefined >/dev/null
 	@meson test -C build-asan --print-errorlogs
 
+# The sampler's threads under the thread sanitizer.
+tsan: | needs
+	@[ -e build-tsan/build.ninja ] || meson setup build-tsan -Db_sanitize=thread >/dev/null
+	@meson test -C build-tsan --print-errorlogs agent_threads
+
 # Wild heaps: words of real Pythons' memory overwritten, under the sanitizers. SECONDS=60 for a minute of it.
 fuzz-image: SECONDS = 3600
 fuzz-image: | needs
@@ -78,4 +84,4 @@ install: all
 	@meson install -C $(BUILD)
 
 clean:
-	@rm -rf $(BUILD) $(BUILD).log build-asan build-clang build-gcc .cache
+	@rm -rf $(BUILD) $(BUILD).log build-asan build-tsan build-clang build-gcc .cache
