@@ -75,9 +75,13 @@ static void *pass_signals(void *context) {
             return NULL;
         if (polled[1].revents)
             return NULL;
-        if (polled[0].revents && read(program->signals, &signal, sizeof signal) == sizeof signal &&
-            signal.ssi_code != SI_KERNEL)
+        if (!polled[0].revents || read(program->signals, &signal, sizeof signal) != sizeof signal ||
+            signal.ssi_code == SI_KERNEL)
+            continue;
+        if (program->handle >= 0)
             syscall(SYS_pidfd_send_signal, program->handle, signal.ssi_signo, NULL, 0);
+        else /* a kernel without pidfds */
+            kill(program->pid, (int)signal.ssi_signo);
     }
 }
 

@@ -6,7 +6,6 @@
 
 #include <ctype.h>
 #include <dirent.h>
-#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,18 +103,30 @@ static double processor_seconds(void) {
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
+/* The process that has waited longest for its look; NULL if none is due. */
+static struct run_process *most_overdue(const struct run_watch *watch, double now) {
+    struct run_process *best = NULL;
+    for (size_t i = 0; i < watch->processes.count; i++) {
+        struct run_process *process = process_at(watch, i);
+        if (!process->over && process->due <= now && (!best || process->due < best->due))
+            best = process;
+    }
+    return best;
+}
+
 double run_watch_step(struct run_watch *watch, bool now_all) {
-    double least = idle_step;
     if (watch->every <= 0 && !now_all)
         return 3600;
     find_processes(watch);
-    for (size_t i = 0; i < watch->processes.count; i++) {
-        struct run_process *process = process_at(watch, i);
-        double began = progress_now(), worked = processor_seconds();
-        if (process->over || (began < process->due && !now_all))
-            continue;
+    for (size_t i = 0; now_all && i < watch->processes.count; i++)
+        if (!process_at(watch, i)->over)
+            look(process_at(watch, i));
+    double began = progress_now(), worked = processor_seconds();
+    struct run_process *process = began < watch->rest_until || now_all ? NULL : most_overdue(watch, began);
+    if (process) {
         look(process);
-        process->due = began + fmax(process->every, (processor_seconds() - worked) / cost_share);
+        process->due = began + process->every;
+        watch->rest_until = began + (processor_seconds() - worked) / cost_share;
     }
-    return least;
+    return idle_step;
 }

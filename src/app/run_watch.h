@@ -24,6 +24,7 @@ struct run_process {
 struct run_watch {
     const char *folder;   /* where each process has its recording, named by its pid */
     double every;         /* seconds; 0: no snapshots */
+    double rest_until;    /* the next look at any process; each takes its time off caulk's share of a processor */
     struct vector processes; /* struct run_process * */
 };
 
