@@ -15,6 +15,7 @@ enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 
 static const char examples[] = "examples:\n"
                                "  caulk leaks 4121                   what does process 4121 leak?\n"
+                               "  caulk run app.py                   which line made it, and what leaks\n"
                                "  caulk snapshot 4121 -o now.caulk   keep its heap for later\n"
                                "  caulk top now.caulk                what is in it\n"
                                "  caulk why 4121 shop.Session        who holds these objects\n";
