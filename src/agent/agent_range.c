@@ -1,14 +1,19 @@
 /* Blocks of the range: small ones by size class with a free list per span, large ones with a span each. */
 #include "agent/agent_span.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
 
 enum {
     SMALL_LIMIT = 8192,
     SMALL_ALIGNMENT = 64, /* of the first block of a span */
     PAGE = 4096,
-    MOVE_LIMIT = 1 << 20, /* larger blocks move by their pages */
+    MOVE_LIMIT = 128 << 10, /* larger blocks move by their pages */
 };
 
 static unsigned class_of(size_t size) {
@@ -165,18 +170,43 @@ size_t agent_range_usable(void *block) {
     return span->block_size ? span->block_size : span->length - span->first;
 }
 
-bool agent_range_resize(void *block, size_t size) {
-    struct agent_span *span = span_of(block);
-    if (span->block_size)
-        return size <= SMALL_LIMIT && class_of(size) == span->class;
+/* The pages themselves go to a longer span: nothing is copied, and the old span is left empty. */
+static void *move_pages(struct agent_span *span, size_t old, size_t size) {
+    bool clean;
+    size_t first = span->first, moved = (first + old + PAGE - 1) & ~(size_t)(PAGE - 1), length = span->length;
+    struct agent_span *to = agent_spans_take(first + size, &clean);
+    if (!to)
+        return NULL;
+    size_t new_length = to->length;
+    int known = errno, flags = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
+    if (mremap(span, moved, moved, flags, to) == MAP_FAILED) {
+        errno = known;
+        agent_spans_release(to);
+        return NULL;
+    }
+    to->length = new_length;
+    *span = (struct agent_span){.magic = WIRE_SPAN_MAGIC, .length = length};
+    agent_spans_release(span);
+    return (char *)to + first;
+}
+
+static void *resize_large(struct agent_span *span, void *block, size_t old, size_t size) {
     size_t room = span->length - span->first;
-    if (size > room || size <= SMALL_LIMIT || size < room / 4)
-        return false;
+    if (size > room)
+        return old >= MOVE_LIMIT ? move_pages(span, old, size) : NULL;
+    if (size <= SMALL_LIMIT || size < room / 4)
+        return NULL;
     uintptr_t tail = ((uintptr_t)block + size + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
-    uintptr_t end = (uintptr_t)block + agent_span_entries(span)->size;
-    if (end > tail + MOVE_LIMIT / 4)
+    if ((uintptr_t)block + old > tail + MOVE_LIMIT)
         madvise((void *)tail, (uintptr_t)span + span->length - tail, MADV_DONTNEED);
-    return true;
+    return block;
+}
+
+void *agent_range_resize(void *block, size_t old, size_t size) {
+    struct agent_span *span = span_of(block);
+    if (!span->block_size)
+        return resize_large(span, block, old, size);
+    return size <= SMALL_LIMIT && class_of(size) == span->class ? block : NULL;
 }
 
 static void free_small(struct agent_span *span, void *block) {

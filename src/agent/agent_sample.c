@@ -197,16 +197,18 @@ static bool stays_sample(size_t size, uint64_t *interval_out) {
     return agent.every_byte || agent_gap(*interval_out) < (int64_t)size + 1;
 }
 
-/* In place, under the lock. */
-static bool resize_locked(void *block, size_t size, uint64_t interval) {
+/* Without a copy, under the lock. */
+static void *resize_locked(void *block, size_t size, uint64_t interval) {
     struct wire_block *entry = agent_range_entry(block);
-    if (!entry || !agent_range_resize(block, size))
-        return false;
+    void *resized = entry ? agent_range_resize(block, entry->size, size) : NULL;
+    if (!resized)
+        return NULL;
     uint32_t stack = agent_stack_here(), now = agent_now();
+    entry = agent_range_entry(resized);
     count_death(entry);
     *entry = (struct wire_block){stack, now, size, interval};
     agent_account_birth(stack, size, interval, now);
-    return true;
+    return resized;
 }
 
 /* The old block dies before the new one is born: the peak must not have both. */
@@ -238,11 +240,11 @@ void *agent_retake(void *block, size_t old, size_t size, void *(*outside)(void *
     uint64_t interval;
     void *moved = NULL;
     if (stays_sample(size, &interval) && agent_enter()) {
-        bool in_place = resize_locked(block, size, interval);
-        moved = in_place ? block : move_locked(block, size, interval);
+        void *resized = resize_locked(block, size, interval);
+        moved = resized ? resized : move_locked(block, size, interval);
         agent_leave();
-        if (in_place)
-            return block;
+        if (resized)
+            return resized;
     }
     if (!moved && !(moved = outside(context, size)))
         return NULL;

@@ -143,8 +143,8 @@ struct wire_block *agent_range_holding(void *object, uint8_t **mark_out);
 /* Bytes that can be used from the block's begin on. */
 size_t agent_range_usable(void *block);
 
-/* Grows or shrinks where the block lies; false if it must move. */
-bool agent_range_resize(void *block, size_t size);
+/* Grows or shrinks without a copy: where the block lies, or by moving its pages. NULL if it must be copied. */
+void *agent_range_resize(void *block, size_t old, size_t size);
 
 void agent_range_free(void *block);
 
