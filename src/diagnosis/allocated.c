@@ -27,16 +27,18 @@ uint32_t allocated_frame(const struct samples *samples, uint32_t stack) {
     return leaf < samples->frame_count ? samples_line_of(samples, leaf) : SAMPLES_NONE;
 }
 
-/* The path node that a block counts for; UINT32_MAX if it does not. */
+/* The path node that a block counts for; UINT32_MAX if it does not. What nobody holds and no list has is no node of
+ * the graph if it was sampled: blocks that nothing points to are such. */
 static uint32_t place_of(const struct weighing *weighing, size_t block) {
     const struct sampling *sampling = weighing->sampling;
+    const struct candidate *candidate = weighing->candidate;
     node_id node = sampling->node_of_block[block];
-    if (node == NODE_NONE || node >= weighing->candidate->graph->node_count)
-        return UINT32_MAX;
     if (!weighing->everything && sampling->samples->blocks[block].born < sampling->window_begin)
         return UINT32_MAX;
+    if (node == NODE_NONE || node >= candidate->graph->node_count)
+        return candidate->source == CANDIDATE_NATIVE ? candidate->region.node : UINT32_MAX;
     uint32_t place = sampling->path_node_of[node];
-    return place < weighing->candidate->comparison->tree->count && weighing->inside[place] ? place : UINT32_MAX;
+    return place < candidate->comparison->tree->count && weighing->inside[place] ? place : UINT32_MAX;
 }
 
 static double bytes_of(const struct samples_block *block) {

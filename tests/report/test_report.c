@@ -251,7 +251,7 @@ TEST(json_has_the_fields_of_the_schema) {
 
 TEST(a_table_of_paths_says_how_many_it_leaves_out) {
     struct table_step why_steps[] = {{"shop", "module", 0x10}, {".STORE", "dict", 0x20}};
-    struct table_path path = {"shop.STORE", why_steps, 2, 4096};
+    struct table_path path = {.path = "shop.STORE", .steps = why_steps, .step_count = 2, .retained = 4096};
     struct table_why table = {.snapshot = {.python = "3.12.1"}, .what = "dict", .matches = 9, .paths = &path, .path_count = 1};
     CAPTURE(report_why_text(&table, out, false));
     CHECK_HAS("9 objects match dict; the 1 that retains most\n");
