@@ -41,6 +41,8 @@ static bool collector_lists_fit(const struct memory *memory, const struct layout
 /* A free-threaded build has no lists but heaps in each thread; one that has just begun may have none yet. */
 static bool any_thread_has_heaps(const struct memory *memory, const struct layout *layout, remote_address thread) {
     enum { THREADS_ASKED = 64 };
+    if (!thread) /* another interpreter that nobody is in */
+        return true;
     for (int i = 0; thread && i < THREADS_ASKED; i++) {
         if (mimalloc_thread_fits(memory, layout, thread))
             return true;
