@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { IDLE_GAP = 1 << 20 }; /* bytes */
+enum { IDLE_GAP = 64 << 10 }; /* bytes: after so many a thread looks whether sampling has begun again */
 
 /* Nanoseconds. A sample that takes longer was put aside for other processes. */
 enum { BUDGET_PERIOD = 1000000000, COST_LIMIT = 20000 };

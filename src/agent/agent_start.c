@@ -118,6 +118,8 @@ static void resume(const struct agent_options *options) {
     AGENT_WRITE(agent.phase, AGENT_SAMPLING);
     agent_recording->interval = agent.interval;
     agent_recording->state = WIRE_SAMPLING;
+    agent_thread.countdown = 0;
+    agent_thread.interval = 0;
     agent_leave();
 }
 
