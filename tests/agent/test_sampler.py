@@ -411,6 +411,30 @@ def test_start_and_stop_in_a_running_process(python, library, tmp_path, interval
     assert count == pytest.approx(3000, rel=0.02 if interval == 1 else 0.5)
 
 
+LOADS = """
+import _ctypes, ctypes, json, sys
+for i in range(30):
+    library = ctypes.CDLL("libm.so.6")
+    library.cos
+    _ctypes.dlclose(library._handle)
+    json.dumps([i] * 500)
+agent = ctypes.PyDLL(sys.argv[1])
+started = agent.caulk_agent_start(b"interval=1000")
+kept = [str(i) for i in range(5000)]
+_ctypes.dlclose(agent._handle)
+more = [str(i) for i in range(5000)]
+del kept, more
+print(started)
+"""
+
+
+@pytest.mark.parametrize("preloaded", ["", "interval=1 native=1"])
+def test_libraries_come_and_go(python, library, preloaded):
+    variables = {"LD_PRELOAD": library, "CAULK_AGENT": preloaded} if preloaded else {}
+    done = subprocess.run([python, "-c", LOADS, library], env=dict(os.environ, **variables), capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
+
+
 def test_nothing_is_started_unasked(newest_python, library, tmp_path):
     environment = dict(os.environ, LD_PRELOAD=library)
     environment.pop("CAULK_AGENT", None)
