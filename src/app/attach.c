@@ -21,7 +21,7 @@ const struct memory_segment *attach_first_segment(const struct memory *memory, c
 }
 
 /* "/folder/libcaulk_agent.so", also as a file in memory: "/memfd:libcaulk_agent.so (deleted)". */
-static bool is_library(const struct memory_segment *segment) {
+bool attach_is_library(const struct memory_segment *segment) {
     const char *name = strstr(segment->path, AGENT_LIBRARY);
     return name && segment->file_offset == 0 && name > segment->path && (name[-1] == '/' || name[-1] == ':');
 }
@@ -31,7 +31,7 @@ static struct error *find_library(struct attachment *attachment) {
     const struct memory_segment *found = NULL;
     for (size_t i = 0; i < memory->segment_count; i++) {
         const struct memory_segment *segment = &memory->segments[i];
-        if (!is_library(segment) || !elf_loaded_symbol(memory, segment, attachment->function))
+        if (!attach_is_library(segment) || !elf_loaded_symbol(memory, segment, attachment->function))
             continue;
         if (found && found->inode != segment->inode)
             return error_create(STATUS_BUSY, "process %d has two samplers loaded: %s and %s; start it anew",
@@ -43,7 +43,9 @@ static struct error *find_library(struct attachment *attachment) {
     return NULL;
 }
 
-static struct error *prepare(struct attachment *attachment) {
+struct error *attach_prepare(struct attachment *attachment) {
+    memory_close(attachment->memory);
+    attachment->memory = NULL;
     TRY(live_open(attachment->pid, &attachment->memory));
     TRY(python_process_find(attachment->memory, &attachment->process));
     if (attachment->process.layout->build & LAYOUT_FREE_THREADED)
@@ -100,13 +102,13 @@ static void forget(struct attachment *attachment) {
 }
 
 static struct error *start(struct attachment *attachment) {
-    TRY(prepare(attachment));
+    TRY(attach_prepare(attachment));
     TRY(agent_library_find(&attachment->arena, &attachment->library));
     return call_undisturbed(attachment);
 }
 
 static struct error *stop(struct attachment *attachment) {
-    TRY(prepare(attachment));
+    TRY(attach_prepare(attachment));
     if (!attachment->entry)
         return error_create(STATUS_NO_TARGET, "there is no sampler in process %d", attachment->pid);
     return call_undisturbed(attachment);

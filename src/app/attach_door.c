@@ -23,7 +23,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -230,10 +229,13 @@ static bool is_in_use(const struct work *work, const struct memory_segment *data
            !memory_read(work->attachment->memory, data->begin, sizeof state, &state) || state == DOOR_ENTERED;
 }
 
-static void unmap_door(struct visit *visit, const struct maps *maps, const struct memory_segment *data) {
+/* The words of the door that a page of code belongs to; NULL: nobody got so far as to map them, let alone use them. */
+static const struct memory_segment *data_of(const struct maps *maps, const struct memory_segment *page) {
     for (size_t i = 0; i < maps->count; i++)
-        if (is_door(&maps->segments[i]) && maps->segments[i].inode == data->inode)
-            unmap(visit, maps->segments[i].begin);
+        if (is_door(&maps->segments[i]) && (maps->segments[i].flags & SEGMENT_WRITE) &&
+            maps->segments[i].inode == page->inode)
+            return &maps->segments[i];
+    return NULL;
 }
 
 static bool has_door(const struct memory *memory) {
@@ -243,29 +245,41 @@ static bool has_door(const struct memory *memory) {
     return false;
 }
 
-/* Unmaps the doors that are out of use; true if all are. */
-static bool unmap_doors(struct visit *visit, const struct work *work, const struct maps *maps) {
+/* Unmaps the pages of doors that are out of use, of code or of words; true if all are. */
+static bool unmap_doors(struct visit *visit, const struct work *work, const struct maps *maps, uint32_t flag) {
     bool all = true;
     for (size_t i = 0; i < maps->count; i++) {
-        const struct memory_segment *segment = &maps->segments[i];
-        if (!is_door(segment) || !(segment->flags & SEGMENT_WRITE))
+        const struct memory_segment *page = &maps->segments[i];
+        if (!is_door(page) || !(page->flags & flag))
             continue;
-        if (is_in_use(work, segment))
+        const struct memory_segment *data = data_of(maps, page);
+        if (data && is_in_use(work, data))
             all = false;
         else
-            unmap_door(visit, maps, segment);
+            unmap(visit, page->begin);
     }
     return all;
 }
 
-/* What is mapped where is read again: another visitor may have tidied up since, and other things may lie there. */
+static bool has_library(const struct maps *maps) {
+    for (size_t i = 0; i < maps->count; i++)
+        if (attach_is_library(&maps->segments[i]))
+            return true;
+    return false;
+}
+
+/* A library must not be loaded twice: nobody else may be about to load it.
+ *
+ * What is mapped where is read again: another visitor may have tidied up since, and other things may lie there. */
 static void tidy(struct visit *visit, struct work *work) {
     struct arena arena = {0};
     struct maps maps;
-    if (!work->left_count && !has_door(work->attachment->memory))
+    if (work->attachment->entry && !work->left_count && !has_door(work->attachment->memory))
         return;
     struct error *error = maps_read(visit->pid, &arena, &maps);
-    bool any = error || !unmap_doors(visit, work, &maps);
+    bool any = error || !unmap_doors(visit, work, &maps, SEGMENT_EXECUTE) || !unmap_doors(visit, work, &maps, SEGMENT_WRITE);
+    if (!error && !work->attachment->entry && (any || has_library(&maps)))
+        work->obstacle = "is being visited by another caulk";
     error_discard(error);
     arena_deinit(&arena);
     for (size_t i = 0; !any && i < work->left_count; i++)
@@ -282,6 +296,8 @@ static void schedule(struct visit *visit, void *context) {
     if (work->obstacle)
         return;
     tidy(visit, work);
+    if (work->obstacle)
+        return;
     if ((attachment->entry || make_library(visit, work)) && make_door(visit, work)) {
         work->calls[0].function = work->code;
         work->calls[0].argument = work->calls[1].argument = work->data;
@@ -397,22 +413,13 @@ static struct error *try_to_schedule(struct work *work) {
             break;
         if (tries)
             rest(tries < 50 ? 1 : 20);
+        if (tries && !work->attachment->entry) { /* another visitor may have loaded it */
+            TRY(attach_prepare(work->attachment));
+            work->words.door.entry = work->attachment->entry;
+        }
         TRY(visit(work, schedule));
     }
     return NULL;
-}
-
-/* What the main thread does, for a person: the system call it waits in. */
-static void describe_wait(const struct work *work, char *out, size_t capacity) {
-    char path[64], text[64] = "";
-    snprintf(path, sizeof path, "/proc/%d/wchan", work->attachment->pid);
-    if (proc_read(path, sizeof text, text) <= 0 || strcmp(text, "0") == 0)
-        snprintf(text, sizeof text, "code that is not Python's");
-    if (work->attachment->pending.layout->main_thread_only)
-        snprintf(out, capacity, "its main thread is in a long call (%.40s) and makes no pending call; try again when it "
-                                "runs Python code", text);
-    else
-        snprintf(out, capacity, "none of its threads runs Python code; try again when one does");
 }
 
 static struct error *take_result(struct work *work, struct attach_result *out) {
@@ -432,7 +439,7 @@ static struct error *take_result(struct work *work, struct attach_result *out) {
 static struct error *give_up(struct work *work, struct attach_result *out) {
     TRY(leave(work, withdraw));
     if (work->finished) {
-        describe_wait(work, out->message, sizeof out->message);
+        attach_door_describe_wait(work->attachment, out->message, sizeof out->message);
         return NULL;
     }
     work->attachment->deadline = stop_clock() + 20;
@@ -442,14 +449,6 @@ static struct error *give_up(struct work *work, struct attach_result *out) {
                         work->attachment->pid);
 }
 
-/* A library in memory is loaded by a name in /proc, which a process without /proc has not. */
-static bool lacks_proc(int pid) {
-    char path[64];
-    struct stat status; /* of the link itself: it leads nowhere for who is not in that namespace */
-    snprintf(path, sizeof path, "/proc/%d/root/proc/self", proc_live_thread(pid));
-    return lstat(path, &status) != 0;
-}
-
 static bool use_folder(struct work *work) {
     const struct attachment *attachment = work->attachment;
     return attach_folder_make(attachment->pid, &work->folder) &&
@@ -457,7 +456,7 @@ static bool use_folder(struct work *work) {
 }
 
 static struct error *schedule_somehow(struct work *work) {
-    bool in_folder = !work->attachment->entry && lacks_proc(work->attachment->pid) && use_folder(work);
+    bool in_folder = !work->attachment->entry && attach_door_lacks_proc(work->attachment->pid) && use_folder(work);
     TRY(try_to_schedule(work));
     if (work->scheduled || !work->failure[0] || in_folder || !use_folder(work))
         return NULL;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static remote_address symbol_of_libc(const struct memory *memory, const char *name) {
     static const char *const files[] = {"/libc.so", "/libc-2", "/libdl", "/ld-musl", "/libc.musl"};
@@ -57,4 +58,23 @@ const char *attach_door_words(const struct attachment *attachment, struct attach
     snprintf(door->options, sizeof door->options, "%s", attachment->options);
     snprintf(door->name, sizeof door->name, "%s", attachment->function);
     return NULL;
+}
+
+void attach_door_describe_wait(const struct attachment *attachment, char *out, size_t capacity) {
+    char path[64], text[64] = "";
+    snprintf(path, sizeof path, "/proc/%d/wchan", attachment->pid);
+    if (proc_read(path, sizeof text, text) <= 0 || strcmp(text, "0") == 0)
+        snprintf(text, sizeof text, "code that is not Python's");
+    if (attachment->pending.layout->main_thread_only)
+        snprintf(out, capacity, "its main thread is in a long call (%.40s) and makes no pending call; try again when it "
+                                "runs Python code", text);
+    else
+        snprintf(out, capacity, "none of its threads runs Python code; try again when one does");
+}
+
+bool attach_door_lacks_proc(int pid) {
+    char path[64];
+    struct stat status; /* of the link itself: it leads nowhere for who is not in that namespace */
+    snprintf(path, sizeof path, "/proc/%d/root/proc/self", proc_live_thread(pid));
+    return lstat(path, &status) != 0;
 }

@@ -14,4 +14,10 @@ struct attach_door_words {
 /* Why there can be none, in words that follow ": "; NULL if all is there. */
 const char *attach_door_words(const struct attachment *attachment, struct attach_door_words *out);
 
+/* Why nobody makes the call, for a person: the system call that the main thread waits in. */
+void attach_door_describe_wait(const struct attachment *attachment, char *out, size_t capacity);
+
+/* A library in memory is loaded by a name in /proc, which a process without /proc has not. */
+bool attach_door_lacks_proc(int pid);
+
 #endif

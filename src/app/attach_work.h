@@ -30,6 +30,12 @@ struct attach_result {
     char message[320]; /* why it was not called, in words that follow ": "; or "" */
 };
 
+/* Looks at the process, anew if it was done before. */
+struct error *attach_prepare(struct attachment *attachment);
+
+/* Whether a file of this segment is the sampler, its first bytes. */
+bool attach_is_library(const struct memory_segment *segment);
+
 /* Each calls the function, or sees to it that it will not be called. An error is what rules out the other way too. */
 struct error *attach_by_script(struct attachment *attachment, struct attach_result *out);
 struct error *attach_by_door(struct attachment *attachment, struct attach_result *out);
