@@ -4,6 +4,7 @@
 static void print_runtime(void) {
     ROW(runtime_size, sizeof(_PyRuntimeState));
     AT(runtime_interpreters_head, _PyRuntimeState, interpreters.head);
+    AT(runtime_finalizing, _PyRuntimeState, _finalizing);
     ROW(interpreter_size, sizeof(PyInterpreterState));
     AT(interpreter_next, PyInterpreterState, next);
     AT(interpreter_gc, PyInterpreterState, gc);

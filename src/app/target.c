@@ -143,6 +143,10 @@ static struct error *open_process(struct target *target, struct described_types 
     if (error)
         return error;
     TRY(capture_heap_described(image, take_types(types), out));
+    if ((*out)->facts.ending) {
+        heap_close(*out);
+        return error_create(STATUS_NO_TARGET, "process %d is ending: its Python has begun to take its heap down", target->pid);
+    }
     if (statistics.paused)
         tell_pause(target, statistics.paused);
     fill_facts(&(*out)->facts, &identity, &resident, &schedule, &statistics);

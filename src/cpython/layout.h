@@ -24,7 +24,7 @@
     X(segment_slices) X(segment_slice_entries) X(segment_abandoned_next) X(segment_thread) X(segment_abandoned) \
     X(segment_subprocess) X(interpreter_subprocess) X(page_block_size_size) X(page_start) X(thread_counts)   \
     X(thread_counts_size) X(heap_type_unique_id) X(code_unique_id) X(dict_unique_id)    \
-    X(runtime_size) X(runtime_interpreters_head)                                                             \
+    X(runtime_size) X(runtime_interpreters_head) X(runtime_finalizing)                                        \
     X(interpreter_size) X(interpreter_next) X(interpreter_threads) X(interpreter_gc)                         \
     X(interpreter_modules) X(interpreter_runtime) X(interpreter_sysdict) X(interpreter_atexit_callbacks)     \
     X(interpreter_atexit_count) X(interpreter_atexit_module) X(interpreter_type_cache) X(interpreter_type_cache_size)                     \

@@ -270,6 +270,8 @@ struct error *python_process_find(const struct memory *memory, struct python_pro
     else
         TRY(recognise_version(memory, out));
     name_build(out);
+    uint64_t finalizing;
+    out->ending = memory_read_word(memory, out->runtime + out->layout->runtime_finalizing, &finalizing) && finalizing;
     return find_interpreters(memory, out);
 }
 

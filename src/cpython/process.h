@@ -18,6 +18,7 @@ struct python_process {
     remote_address runtime; /* _PyRuntime */
     remote_address interpreters[PROCESS_INTERPRETERS_MAX];
     size_t interpreter_count;
+    bool ending;            /* Py_Finalize is at work: modules are being emptied */
     bool damaged;           /* the chain of interpreters leads into nowhere */
     const struct memory_segment *library; /* a segment of the file that holds the runtime */
 };

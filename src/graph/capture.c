@@ -426,6 +426,7 @@ static void fill_facts(const struct capture *capture) {
     memcpy(facts->python, capture->model->process.version_text, sizeof facts->python);
     facts->gc_objects = capture->collected_count;
     facts->gc_enabled = collector.enabled;
+    facts->ending = capture->model->process.ending;
     memcpy(facts->gc_threshold, collector.threshold, sizeof facts->gc_threshold);
     memcpy(facts->gc_collections, collector.collections, sizeof facts->gc_collections);
     facts->faults = capture->model->faults;

@@ -20,6 +20,7 @@ struct heap_facts {
     double pause_ms, copy_ms;
     uint64_t gc_objects;      /* objects in the collector's lists */
     bool gc_enabled;
+    bool ending;              /* taken while Python took itself down; not kept in files */
     uint32_t gc_threshold[3];
     uint64_t gc_collections[3]; /* how often each generation was collected so far */
     uint64_t rss, anonymous, file, shared, stacks, swapped; /* resident bytes; 0 unknown */

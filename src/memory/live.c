@@ -85,6 +85,14 @@ static struct error *refuse_permission(int pid) {
                         "to be unreadable; use sudo, in a container --cap-add=SYS_PTRACE", pid);
 }
 
+/* A process that ends gives its memory back before it is a zombie; the kernel's threads never had any. */
+static struct error *refuse_without_memory(int pid, long parent) {
+    enum { KTHREADD = 2 };
+    if (pid == KTHREADD || parent == KTHREADD)
+        return error_create(STATUS_NOT_PYTHON, "process %d is a thread of the kernel: there is no Python in it", pid);
+    return error_create(STATUS_NO_TARGET, "process %d ended while it was looked at", pid);
+}
+
 static struct error *check_status(int pid) {
     char path[64], status[8192];
     snprintf(path, sizeof path, "/proc/%d/status", pid);
@@ -105,7 +113,7 @@ static struct error *check_status(int pid) {
     if (proc_read(path, sizeof status, status) <= 0)
         return error_create(STATUS_NO_TARGET, "process %d ended while it was looked at", pid);
     if (proc_status_field(status, "VmSize:", -1) < 0)
-        return error_create(STATUS_NOT_PYTHON, "process %d is a thread of the kernel: there is no Python in it", pid);
+        return refuse_without_memory(pid, proc_status_field(status, "PPid:", 0));
     long tracer = proc_status_field(status, "TracerPid:", 0);
     return tracer ? refuse_tracer(pid, tracer) : NULL;
 }
