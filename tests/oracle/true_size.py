@@ -60,7 +60,7 @@ def silent(one):
 
 
 def of_type(one):
-    if not type.__flags__.__get__(one) & HEAP_TYPE:
+    if not type.__dict__["__flags__"].__get__(one) & HEAP_TYPE:
         return of_c(one)
     if METATYPES & set(type(one).__mro__):
         return of_c(one) + in_front(one) + type.__sizeof__(one) - type.__basicsize__
