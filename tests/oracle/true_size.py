@@ -17,6 +17,7 @@ import sys
 HEAP_TYPE = 1 << 9
 TYPE_SUBCLASS = 1 << 31
 METATYPES = {base for kind in type(ctypes.Structure).__mro__ for base in (kind,) if base.__name__ == "CType_Type"}
+CTYPES_CLASSES_CRASH = sys.version_info[:2] == (3, 13) and sys.version_info[2] < 5  # __sizeof__ of them ends the process
 SIMPLE_QUEUE = getattr(queue, "SimpleQueue", None)
 LONGER_HEAD = object.__basicsize__ - 16  # of objects in free-threaded builds
 RING_SIZE = 72 + LONGER_HEAD  # of a SimpleQueue that has a ring instead of a list (3.13 and later)
@@ -60,6 +61,8 @@ def silent(one):
 
 
 def of_type(one):
+    if METATYPES & set(type(one).__mro__) and CTYPES_CLASSES_CRASH:
+        return 0
     if not type.__dict__["__flags__"].__get__(one) & HEAP_TYPE:
         return of_c(one)
     if METATYPES & set(type(one).__mro__):
