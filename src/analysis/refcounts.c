@@ -2,6 +2,7 @@
 #include "analysis/refcounts.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Above it nobody counts: 3.11 gives a count of about 10^9 to the objects in the interpreter's own data. */
 enum { REFCOUNT_ABSURD = 1 << 29 };
@@ -64,6 +65,15 @@ void refcounts_compute(const struct graph *graph, struct arena *arena, struct re
     qsort(kept, count, sizeof *kept, compare_rows);
     out->types = kept;
     arena_deinit(&scratch);
+}
+
+struct refcounts refcounts_copy(const struct refcounts *refcounts, struct arena *arena) {
+    struct refcounts copy = *refcounts;
+    struct refcount_type *types = arena_new(arena, struct refcount_type, copy.type_count + 1);
+    if (copy.type_count)
+        memcpy(types, refcounts->types, copy.type_count * sizeof *types);
+    copy.types = types;
+    return copy;
 }
 
 const struct refcount_type *refcounts_find(const struct refcounts *refcounts, uint64_t key) {

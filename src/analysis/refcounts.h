@@ -29,6 +29,9 @@ int64_t refcounts_surplus(const struct graph *graph, node_id node);
 /* O(nodes) time; the result lives in `arena` and does not refer to the graph. */
 void refcounts_compute(const struct graph *graph, struct arena *arena, struct refcounts *out);
 
+/* The same in another arena. */
+struct refcounts refcounts_copy(const struct refcounts *refcounts, struct arena *arena);
+
 /* The row of a type, NULL if it has no surplus. */
 const struct refcount_type *refcounts_find(const struct refcounts *refcounts, uint64_t key);
 uint64_t refcounts_key(const struct graph_type *type);

@@ -99,7 +99,7 @@ void history_add(struct history *history, const struct stage *stage, size_t capa
     history->last_running = facts->running;
     history->last_waiting = facts->waiting;
     fill_totals(stage, observation);
-    refcounts_compute(&stage->heap->graph, &history->arena, &observation->refcounts);
+    observation->refcounts = refcounts_copy(&stage->refcounts, &history->arena);
     path_tree_build(&stage->heap->graph, &stage->reach, &stage->paths, false, &history->arena, &observation->tree);
     history->pause_ms[history->count++] = facts->pause_ms;
 }
