@@ -6,7 +6,7 @@ VENV = .cache/venv
 .PHONY: all demo test test-all unit bench soak soak-attach soak-all clean asan tsan fuzz-image clang needs install
 
 all: $(BUILD)/build.ninja
-	@ninja -C $(BUILD)
+	@ninja -C $(BUILD) caulk libcaulk_agent.so
 
 $(BUILD)/build.ninja: | needs
 	@meson setup $(BUILD) >$(BUILD).log 2>&1 && mv $(BUILD).log $(BUILD)/setup.log || { cat $(BUILD).log; rm -f $(BUILD).log; exit 1; }
