@@ -52,8 +52,9 @@ def version_of(row):
 
 
 def build_of(row):
-    """What a row is of: version and flavour."""
-    return version_of(row), re.search(r"\.build = (\d+)u", row).group(1)
+    """What a row is of: version, and flavour where rows tell them apart."""
+    flavour = re.search(r"\.build = (\d+)u", row)
+    return version_of(row), flavour and flavour.group(1)
 
 
 def every_build():
@@ -77,7 +78,7 @@ def named_builds(words):
             yield tuple(definitions), word
 
 
-def main():
+def main(make_row=make_row):
     known = {}
     if ROWS.exists():
         for row in re.findall(r"^\{\n.*?^\},\n", ROWS.read_text(), re.S | re.M):
