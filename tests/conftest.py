@@ -30,15 +30,12 @@ def dump_graph():
     return os.path.abspath(path)
 
 
-MISSING = []
-
-
 @pytest.fixture(scope="session", params=pythons.BUILDS)
 def python(request):
     """Each Python of this machine in turn. One that is missing is skipped, and named at the end of the run."""
     found = pythons.find(request.param)
     if not found:
-        MISSING.append(request.param)
+        pythons.MISSING.append(request.param)
         pytest.skip("CPython %s is not on this machine" % request.param)
     return found
 
@@ -78,6 +75,6 @@ def target(tmp_path):
 
 
 def pytest_terminal_summary(terminalreporter):
-    for minor in sorted(set(MISSING)):
+    for minor in sorted(set(pythons.MISSING)):
         terminalreporter.write_line("NOT TESTED: CPython %s is not on this machine (name one in CAULK_PYTHON_%s)"
                                     % (minor, minor.replace(".", "_")), red=True)

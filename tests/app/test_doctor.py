@@ -65,7 +65,7 @@ def test_a_usual_process(caulk, program, newest_python):
                  "collector", "threads", "picture", "pause", "disk"):
         assert verdict(checks, name) == "ok", checks[name]
     version = subprocess.run([newest_python, "-V"], capture_output=True, text=True).stdout.split()[1]
-    assert checks["python"]["reason"].startswith("CPython %s in the " % version)
+    assert checks["python"]["reason"].startswith("CPython %s, in the " % version)
     assert checks["interpreters"]["reason"] == "1"
     assert process.alive()
 

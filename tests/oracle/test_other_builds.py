@@ -9,8 +9,6 @@ import pytest
 import pythons
 import target as targets
 
-import conftest
-
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -18,7 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 def test_a_heap_is_read_exactly(name, dump_graph, tmp_path):
     python = pythons.fetched(name)
     if not os.path.exists(python):
-        conftest.MISSING.append(name)
+        pythons.MISSING.append(name)
         pytest.skip("CPython %s is not on this machine" % name)
     target = targets.Target([python, os.path.join(HERE, "heap_target.py")], str(tmp_path / "stderr"))
     try:

@@ -16,6 +16,8 @@ OTHERS = ("3.9@bullseye", "3.9d@bullseye", "3.11@bookworm", "3.11d@bookworm", "3
           "3.14@forky", "3.14d", "3.15@forky", "3.15d")
 PROGRAM_REQUIREMENTS = os.path.join(ROOT, "tests", "requirements-programs.txt")
 
+MISSING = []  # what a test was skipped for; named at the end of the run
+
 
 def version_of(executable):
     """"3.11.7" or "3.13.15t", None if `executable` is no working CPython."""
