@@ -3,7 +3,7 @@ BUILD = build
 PYTHON = $(shell command -v /usr/bin/python3 || command -v python3)
 VENV = .cache/venv
 
-.PHONY: all demo test test-all unit bench soak soak-attach soak-all clean asan tsan fuzz-image clang needs install
+.PHONY: all programs demo test test-all unit bench soak soak-attach soak-all clean asan tsan fuzz-image clang needs install
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) caulk libcaulk_agent.so
@@ -25,7 +25,11 @@ $(VENV)/done: tests/requirements.txt
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	@touch $@
 
-unit: all
+# With the programs that tests and benchmarks ask.
+programs: all
+	@ninja -C $(BUILD)
+
+unit: programs
 	@meson test -C $(BUILD) --print-errorlogs
 
 test: unit $(VENV)/done
@@ -37,7 +41,7 @@ test-all: all
 	@tools/build-pythons || echo "test-all: the Pythons named above are not tested"
 	@$(MAKE) --no-print-directory test
 
-bench: all
+bench: programs
 	@$(PYTHON) tests/bench/run.py $(BUILD)/caulk
 	@$(PYTHON) tests/bench/sampler.py $(BUILD)
 
