@@ -2,7 +2,6 @@
 #include "agent/agent_stack.h"
 
 #include <string.h>
-#include <sys/mman.h>
 
 enum { NAME_MAX_BYTES = 1000, ADDRESS_SLOTS = 16384, PROBES = 8 };
 
@@ -30,11 +29,6 @@ static uint32_t power_of_two_over(uint32_t least) {
     return size;
 }
 
-static void *pages(size_t size) {
-    void *made = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return made == MAP_FAILED ? NULL : made;
-}
-
 size_t agent_code_bytes(void) {
     return known.addresses ? sizeof *known.addresses * ADDRESS_SLOTS + known.code_slots * sizeof *known.codes +
                                  known.text_slots * (sizeof *known.texts + sizeof *known.text_lengths)
@@ -46,10 +40,10 @@ static bool prepare(void) {
         return true;
     known.code_slots = power_of_two_over(agent_recording->regions[WIRE_CODES].capacity * 2);
     known.text_slots = known.code_slots * 2;
-    known.codes = pages(known.code_slots * sizeof *known.codes);
-    known.texts = pages(known.text_slots * sizeof *known.texts);
-    known.text_lengths = pages(known.text_slots * sizeof *known.text_lengths);
-    known.addresses = pages(sizeof *known.addresses * ADDRESS_SLOTS);
+    known.codes = agent_stack_pages(known.code_slots * sizeof *known.codes);
+    known.texts = agent_stack_pages(known.text_slots * sizeof *known.texts);
+    known.text_lengths = agent_stack_pages(known.text_slots * sizeof *known.text_lengths);
+    known.addresses = agent_stack_pages(sizeof *known.addresses * ADDRESS_SLOTS);
     return known.codes && known.texts && known.text_lengths && known.addresses;
 }
 

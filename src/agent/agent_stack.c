@@ -66,7 +66,7 @@ void agent_stack_code_ends(const char *code) {
     atomic_fetch_add_explicit(&tree.epoch, 1, memory_order_release);
 }
 
-static void *pages(size_t size) {
+void *agent_stack_pages(size_t size) {
     void *made = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return made == MAP_FAILED ? NULL : made;
 }
@@ -85,8 +85,8 @@ static bool prepare_tree(void) {
     uint32_t capacity = agent_recording->regions[WIRE_FRAMES].capacity;
     for (tree.slot_count = 1024; tree.slot_count < capacity * 2;)
         tree.slot_count *= 2;
-    tree.stacks = pages(capacity * sizeof *tree.stacks);
-    uint32_t *slots = pages(tree.slot_count * sizeof *slots);
+    tree.stacks = agent_stack_pages(capacity * sizeof *tree.stacks);
+    uint32_t *slots = agent_stack_pages(tree.slot_count * sizeof *slots);
     if (tree.stacks && slots)
         tree.slots = slots;
     return tree.slots;
@@ -175,7 +175,7 @@ static struct thread_cache *take_cache(void) {
     struct thread_cache *cache = tree.unused;
     if (cache)
         tree.unused = cache->next;
-    else if (tree.caches < THREADS_MAX && (cache = pages(sizeof *cache)))
+    else if (tree.caches < THREADS_MAX && (cache = agent_stack_pages(sizeof *cache)))
         tree.caches++;
     if (!cache)
         return NULL;

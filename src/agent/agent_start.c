@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -24,11 +23,6 @@ static struct {
 
 static void *function(const char *name) {
     return dlsym(RTLD_DEFAULT, name);
-}
-
-static bool is_free_threaded(void) {
-    const char *(*words)(void) = (const char *(*)(void))dlsym(RTLD_DEFAULT, "Py_GetVersion");
-    return words && strstr(words(), "free-threading");
 }
 
 static void before_fork(void) {
@@ -143,8 +137,6 @@ static bool may_set_hooks(void) {
 }
 
 static int start(const struct agent_options *options) {
-    if (is_free_threaded())
-        return ENOTSUP;
     if (agent_recording)
         resume(options);
     else {
