@@ -239,6 +239,16 @@ static bool move_last_part(const struct door *door, struct layout *made, remote_
 
 /* --- choosing --- */
 
+enum { FITS = 1, LISTS_IN_PLACE = 1, HAS_INTERNED = 2, HAS_FIRST_THREAD = 4, SAME_SIZES = 8 };
+
+/* Whether nothing that a process can show speaks against a row of this weight. */
+static bool is_certain(const struct layout *row, int weight, bool has_table) {
+    if (row->interpreter_initial_thread == LAYOUT_NONE)
+        return weight == FITS + LISTS_IN_PLACE;
+    int least = FITS + LISTS_IN_PLACE + HAS_FIRST_THREAD + (row->interpreter_interned != LAYOUT_NONE ? HAS_INTERNED : 0);
+    return weight >= least + (has_table ? SAME_SIZES : 0);
+}
+
 /* How well a layout fits: 0 not at all. Sizes that the process tells weigh most, then what lies where. */
 static int weigh(const struct door *door, const struct layout *row, struct layout *made, bool has_table) {
     remote_address interpreter = door_first_interpreter(door->memory, made, door->runtime);
@@ -250,39 +260,51 @@ static int weigh(const struct door *door, const struct layout *row, struct layou
         if (!interpreter_fits(door->memory, made, door->runtime, interpreter))
             return 0;
     }
+    bool in_place = made->gc_generations == row->gc_generations && made->gc_permanent_generation == row->gc_permanent_generation;
+    int weight = FITS + (in_place ? LISTS_IN_PLACE : 0);
     if (made->interpreter_initial_thread == LAYOUT_NONE)
-        return 1;
+        return weight;
     remote_address first = main_interpreter(door, made);
-    bool same_size = has_table && made->runtime_size == row->runtime_size && made->interpreter_size == row->interpreter_size;
-    int weight = 4 * same_size + 2 * has_initial_thread(door, made, first) + has_interned(door, made, first);
-    return weight ? 1 + weight : move_last_part(door, made, first);
+    bool same_sizes = has_table && made->runtime_size == row->runtime_size && made->interpreter_size == row->interpreter_size;
+    int shown = (same_sizes ? SAME_SIZES : 0) + (has_initial_thread(door, made, first) ? HAS_FIRST_THREAD : 0) +
+                (has_interned(door, made, first) ? HAS_INTERNED : 0);
+    return shown ? weight + shown : move_last_part(door, made, first);
 }
 
 /* The weight of a row with what the process tells laid over it, or else of the row alone. */
-static int weigh_row(const struct door *door, const struct layout *row, struct layout *made) {
+static int weigh_row(const struct door *door, const struct layout *row, struct layout *made, bool *certain_out) {
     bool free_threaded, has_it = has_table(door, &free_threaded);
+    *certain_out = false;
     *made = *row;
     if (has_it && free_threaded != (row->build & LAYOUT_FREE_THREADED))
         return 0;
     int weight = has_it && lay_over(door, made) ? weigh(door, row, made, true) : 0;
-    if (weight)
-        return weight;
-    *made = *row;
-    return weigh(door, row, made, false);
+    if (!weight) {
+        *made = *row;
+        weight = weigh(door, row, made, false);
+    }
+    *certain_out = is_certain(row, weight, has_it);
+    return weight;
 }
 
 const struct layout *door_choose(const struct memory *memory, uint32_t version, remote_address runtime,
                                  struct layout *made) {
+    enum { ATTEMPTS_TO_BE_CERTAIN = 10 };
     const struct door door = {memory, version, runtime};
     const struct layout *chosen = NULL, *row;
     int best = 0;
-    for (int attempt = 0; attempt < ATTEMPTS_MAX && !chosen; attempt++)
+    bool certain = false;
+    /* A program that runs may fit its own row at no moment of an attempt, and a stranger's, with its lists searched for,
+     * at the next: only a row that all speaks for is taken at once. */
+    for (int attempt = 0; attempt < (chosen ? ATTEMPTS_TO_BE_CERTAIN : ATTEMPTS_MAX) && !certain; attempt++)
         for (size_t rank = 0; (row = layout_find_next(version, rank)); rank++) {
             struct layout candidate;
-            int weight = weigh_row(&door, row, &candidate);
+            bool candidate_certain;
+            int weight = weigh_row(&door, row, &candidate, &candidate_certain);
             if (weight <= best)
                 continue;
             best = weight;
+            certain = candidate_certain;
             chosen = row;
             *made = candidate;
         }

@@ -133,6 +133,51 @@ TEST(a_debug_build_is_not_read_by_the_row_of_a_release) {
     CHECK_EQUAL(choose_for(row_of(0x030c01f0, 0), 0x030c01f0, &made)->build, 0);
 }
 
+/* A program that links objects while it is read: the first readings of a head of a list, and they only, tell a list
+ * that is no ring. */
+struct unsteady {
+    struct memory memory;
+    const struct memory *real;
+    remote_address head;
+    int *unsteady_reads;
+};
+
+static bool read_unsteady(const struct memory *memory, remote_address address, size_t size, void *out) {
+    const struct unsteady *unsteady = (const void *)memory;
+    if (address != unsteady->head || !*unsteady->unsteady_reads)
+        return memory_read(unsteady->real, address, size, out);
+    --*unsteady->unsteady_reads;
+    memset(out, 0, size);
+    return true;
+}
+
+static const struct memory_operations unsteady_operations = {.read = read_unsteady};
+
+/* The build that a world is taken for while its youngest list is no ring for `reads` readings. */
+static uint32_t choose_unsteady(const struct layout *layout, int reads) {
+    struct door_world world;
+    make(&world, layout, layout->version);
+    struct image_bytes piece = {BASE, world.bytes, SIZE, SEGMENT_READ | SEGMENT_WRITE, ""};
+    if (image_from_bytes(&piece, 1, &world.image))
+        abort();
+    struct unsteady unsteady = {world.image->memory, &world.image->memory,
+                                BASE + INTERPRETER + layout->interpreter_gc + layout->gc_generations, &reads};
+    unsteady.memory.operations = &unsteady_operations;
+    struct layout made;
+    const struct layout *chosen = door_choose(&unsteady.memory, layout->version, BASE, &made);
+    memory_close(&world.image->memory);
+    free(world.bytes);
+    return chosen ? chosen->build : UINT32_MAX;
+}
+
+TEST(a_release_whose_lists_move_while_it_is_read_is_not_taken_for_a_debug_build) {
+    size_t count;
+    const struct layout *rows = layout_rows(&count);
+    for (size_t i = 0; i < count; i++)
+        for (int reads = 0; reads < 20 && has_this_form(&rows[i]); reads++)
+            CHECK_EQUAL(choose_unsteady(&rows[i], reads), rows[i].build);
+}
+
 TEST(offsets_that_the_process_tells_are_laid_over_the_row) {
     struct layout release = *row_of(0x030e0af0, 0), made;
     release.interpreter_gc += 16;
@@ -214,7 +259,9 @@ TEST(a_free_threaded_build_is_not_read_by_the_row_of_a_default_one) {
 }
 
 TEST_MAIN(RUN(each_row_reads_what_is_laid_out_after_it_whatever_the_number_says);
-          RUN(a_debug_build_is_not_read_by_the_row_of_a_release); RUN(offsets_that_the_process_tells_are_laid_over_the_row);
+          RUN(a_debug_build_is_not_read_by_the_row_of_a_release);
+          RUN(a_release_whose_lists_move_while_it_is_read_is_not_taken_for_a_debug_build);
+          RUN(offsets_that_the_process_tells_are_laid_over_the_row);
           RUN(without_a_table_moved_structures_are_refused);
           RUN(lists_of_the_collector_that_the_table_does_not_tell_are_found_as_rings);
           RUN(absurd_offsets_are_not_laid_over); RUN(tables_at_the_end_of_the_interpreter_move_with_its_first_thread);
