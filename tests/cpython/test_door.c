@@ -74,14 +74,21 @@ static void make(struct door_world *world, const struct layout *layout, uint32_t
     tell(world, version);
 }
 
-static const struct layout *choose(struct door_world *world, uint32_t version, struct layout *made) {
+static void open_image(struct door_world *world) {
     struct image_bytes piece = {BASE, world->bytes, SIZE, SEGMENT_READ | SEGMENT_WRITE, ""};
-    struct error *error = image_from_bytes(&piece, 1, &world->image);
-    if (error)
+    if (image_from_bytes(&piece, 1, &world->image))
         abort();
-    const struct layout *chosen = door_choose(&world->image->memory, version, BASE, made);
+}
+
+static void end(struct door_world *world) {
     memory_close(&world->image->memory);
     free(world->bytes);
+}
+
+static const struct layout *choose(struct door_world *world, uint32_t version, struct layout *made) {
+    open_image(world);
+    const struct layout *chosen = door_choose(&world->image->memory, version, BASE, made);
+    end(world);
     return chosen;
 }
 
@@ -157,16 +164,13 @@ static const struct memory_operations unsteady_operations = {.read = read_unstea
 static uint32_t choose_unsteady(const struct layout *layout, int reads) {
     struct door_world world;
     make(&world, layout, layout->version);
-    struct image_bytes piece = {BASE, world.bytes, SIZE, SEGMENT_READ | SEGMENT_WRITE, ""};
-    if (image_from_bytes(&piece, 1, &world.image))
-        abort();
+    open_image(&world);
     struct unsteady unsteady = {world.image->memory, &world.image->memory,
                                 BASE + INTERPRETER + layout->interpreter_gc + layout->gc_generations, &reads};
     unsteady.memory.operations = &unsteady_operations;
     struct layout made;
     const struct layout *chosen = door_choose(&unsteady.memory, layout->version, BASE, &made);
-    memory_close(&world.image->memory);
-    free(world.bytes);
+    end(&world);
     return chosen ? chosen->build : UINT32_MAX;
 }
 
