@@ -47,6 +47,7 @@ enum wire_flag {
     WIRE_NATIVE = 2,     /* malloc and mmap were watched too */
     WIRE_REBIRTH = 4,    /* objects reborn from a free list are booked on their last birth */
     WIRE_FORKED = 8,     /* the process is a fork's child and began with its parent's live blocks */
+    WIRE_NATIVE_STACKS = 16, /* stacks have native frames */
 };
 
 struct wire_head {
@@ -84,7 +85,8 @@ struct wire_text {
     uint32_t offset, length; /* into WIRE_TEXTS */
 };
 
-/* One code object (co_qualname where there is one, else co_name), or one native module. */
+/* One code object (co_qualname where there is one, else co_name). Or one native module: its file, and as function its
+ * build id in hexadecimal digits. */
 struct wire_code {
     struct wire_text function, file;
     uint32_t first_line;
@@ -99,7 +101,8 @@ struct wire_frame {
     uint32_t kind; /* enum wire_frame_kind */
     uint32_t code; /* into WIRE_CODES; for WIRE_THREAD and WIRE_GREENLET the index of a code whose function is the name */
     uint32_t line; /* of the call or allocation; 0 if unknown; for WIRE_THREAD the native thread id */
-    uint64_t address; /* of the instruction: byte offset into co_code, or a native address */
+    uint64_t address; /* of the instruction: byte offset into co_code, or an address of the module's file (its ELF
+                       * headers'), which is the last byte of the call */
 };
 
 /* What one stack allocated. Estimates in 1/WIRE_ONE.
