@@ -18,7 +18,7 @@ enum { BUDGET_PERIOD = 1000000000, COST_LIMIT = 20000 };
 #define LONGEST_GAP ((int64_t)1 << 46)
 #define LONGEST_INTERVAL ((uint64_t)1 << 40)
 
-static uint64_t clock_now(void) {
+uint64_t agent_clock(void) {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
@@ -27,7 +27,7 @@ static uint64_t clock_now(void) {
 /* Splitmix: one word of state, any seed. */
 uint64_t agent_random(void) {
     if (!agent_thread.random)
-        agent_thread.random = clock_now() * 0x9e3779b97f4a7c15u ^ (uint64_t)(uintptr_t)&agent_thread;
+        agent_thread.random = agent_clock() * 0x9e3779b97f4a7c15u ^ (uint64_t)(uintptr_t)&agent_thread;
     uint64_t mixed = agent_thread.random += 0x9e3779b97f4a7c15u;
     mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9u;
     mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111ebu;
@@ -67,7 +67,7 @@ static void keep_budget(uint64_t now) {
     if (passed < BUDGET_PERIOD)
         return;
     double share = (double)agent.cost / (double)passed, budget = agent.options.budget;
-    bool full = agent_bytes() > agent.options.memory;
+    bool full = agent_bytes() > agent.options.memory || agent_beside_is_crowded();
     if ((share > budget || full) && interval < LONGEST_INTERVAL)
         interval *= 2;
     else if (share < budget / 4 && !full && interval > agent.options.interval)
@@ -76,6 +76,12 @@ static void keep_budget(uint64_t now) {
     agent_recording->interval = interval;
     agent.cost = 0;
     agent.cost_since = now;
+}
+
+void agent_spend(uint64_t begin) {
+    uint64_t end = agent_clock();
+    agent.cost += end - begin < COST_LIMIT ? end - begin : COST_LIMIT;
+    keep_budget(end);
 }
 
 bool agent_draws_sample(size_t size, uint64_t *interval_out) {
@@ -125,19 +131,17 @@ void *agent_sample(size_t size, size_t alignment, bool zeroed) {
         if (!agent_thread.interval || (agent_thread.countdown -= (int64_t)size + 1) >= 0)
             return NULL;
     }
-    uint64_t interval = agent_thread.interval, begin = clock_now();
+    uint64_t interval = agent_thread.interval, begin = agent_clock();
     draw();
     agent_enter();
     void *block = agent.phase == AGENT_SAMPLING ? take_locked(size, alignment, zeroed, interval) : NULL;
-    uint64_t end = clock_now();
-    agent.cost += end - begin < COST_LIMIT ? end - begin : COST_LIMIT;
-    keep_budget(end);
+    agent_spend(begin);
     agent_leave();
     return block;
 }
 
 /* Under the lock. What lived when Python began to end counts as alive for ever. */
-static void count_death(struct wire_block *entry) {
+void agent_count_death(const struct wire_block *entry) {
     if (AGENT_UNLIKELY(agent.phase == AGENT_FINISHED) || entry->interval & UNCOUNTED)
         return;
     if (agent_python_is_ending()) {
@@ -152,7 +156,7 @@ static bool release_locked(void *block) {
     struct wire_block *entry = agent_range_entry(block);
     if (!entry)
         return false;
-    count_death(entry);
+    agent_count_death(entry);
     agent_range_free(block);
     AGENT_WRITE(agent.live_samples, agent.live_samples - 1);
     return true;
@@ -205,7 +209,7 @@ static void *resize_locked(void *block, size_t size, uint64_t interval) {
         return NULL;
     uint32_t stack = agent_stack_here(), now = agent_now();
     entry = agent_range_entry(resized);
-    count_death(entry);
+    agent_count_death(entry);
     *entry = (struct wire_block){stack, now, size, interval};
     agent_account_birth(stack, size, interval, now);
     return resized;
@@ -216,7 +220,7 @@ static void *move_locked(void *block, size_t size, uint64_t interval) {
     struct wire_block *entry = agent_range_entry(block), old = {0};
     if (entry) {
         old = *entry;
-        count_death(entry);
+        agent_count_death(entry);
         entry->interval |= UNCOUNTED;
     }
     void *moved = take_locked(size, AGENT_ALIGNMENT, false, interval);
@@ -258,7 +262,7 @@ void agent_object_ends(void *object) {
     struct wire_block *entry = agent_range_holding(object, &mark);
     if (!entry || entry->interval & UNCOUNTED || !agent_enter())
         return;
-    count_death(entry);
+    agent_count_death(entry);
     entry->interval |= UNCOUNTED;
     entry->stack = 0;
     agent_leave();
@@ -275,7 +279,7 @@ void agent_object_begins(void *object) {
     }
     if (!entry || !agent_enter())
         return;
-    count_death(entry);
+    agent_count_death(entry);
     if (agent.phase == AGENT_SAMPLING) {
         *entry = (struct wire_block){agent_stack_here(), agent_now(), entry->size, entry->interval & ~UNCOUNTED};
         agent_account_birth(entry->stack, entry->size, entry->interval, entry->born);

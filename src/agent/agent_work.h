@@ -164,6 +164,13 @@ void *agent_sample(size_t size, size_t alignment, bool zeroed);
 /* Whether an allocation of this size is a sample, for hooks that do not take the block. Counts it down. */
 bool agent_draws_sample(size_t size, uint64_t *interval_out);
 
+/* Nanoseconds; and what the sampling that began then has cost, for the budget. The second under the lock. */
+uint64_t agent_clock(void);
+void agent_spend(uint64_t begin);
+
+/* A sample is no more, if deaths are still counted. Under the lock. */
+void agent_count_death(const struct wire_block *entry);
+
 /* A block of the range for certain, NULL if there is no room. */
 void *agent_take(size_t size, size_t alignment, bool zeroed, uint64_t interval);
 
@@ -227,6 +234,17 @@ enum agent_malloc_mode {
     AGENT_MALLOC_LOOK,       /* pass, but look whether Python has come or changed */
 };
 void agent_hooks_malloc_mode(enum agent_malloc_mode mode);
+
+/* Whether malloc is the agent's because the library was preloaded. */
+bool agent_hooks_malloc_are_first(void);
+
+/* ---- agent_beside.c: samples that stay where they are, for native memory without preload ------------------ */
+
+/* Calls `each` for every sample. Under the lock. */
+void agent_beside_walk(void (*each)(const struct wire_block *entry));
+
+/* Whether the table has little room: fewer samples then. */
+bool agent_beside_is_crowded(void);
 
 /* ---- agent_hooks_mmap.c -------------------------------------------------------------------------------- */
 
