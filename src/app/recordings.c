@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include <zstd.h>
 
-enum { ENTRY_MOST = 4096, LEVEL = 6 };
+enum { ENTRY_MOST = 1024, LEVEL = 9 };
 
 #define RECORDING_MOST (UINT64_C(1) << 32) /* bytes; a sampler's memory is bounded far below */
 
@@ -173,6 +173,12 @@ static struct error *read_frame(const char *path, const void *packed, size_t len
     out->length = ZSTD_decompress(out->bytes, size, packed, length);
     if (ZSTD_isError(out->length))
         return error_create(STATUS_BAD_FILE, "%s is damaged: %s", path, ZSTD_getErrorName(out->length));
+    if (samples_are_planes(out->bytes, out->length)) {
+        const void *planes = out->bytes;
+        out->bytes = arena_allocate(arena, 1, out->length);
+        if (!samples_from_planes(planes, out->length, out->bytes))
+            return error_create(STATUS_BAD_FILE, "%s is damaged: a region lies outside of its recording", path);
+    }
     TRY(samples_read(out->bytes, out->length, path, arena, &out->samples));
     out->pid = out->samples.head.pid;
     return NULL;
@@ -224,11 +230,14 @@ struct error *recordings_read_file(const char *path, struct arena *arena, struct
 /* One frame, with a checksum; its length, 0 if there is no memory for it. */
 static size_t pack(const struct recording *recording, void *out, size_t room) {
     ZSTD_CCtx *context = ZSTD_createCCtx();
-    if (!context)
-        return 0;
-    ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, LEVEL);
-    ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1);
-    size_t length = ZSTD_compress2(context, out, room, recording->bytes, recording->length);
+    void *planes = malloc(recording->length);
+    size_t length = 0;
+    if (context && planes && samples_to_planes(recording->bytes, recording->length, planes)) {
+        ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, LEVEL);
+        ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1);
+        length = ZSTD_compress2(context, out, room, planes, recording->length);
+    }
+    free(planes);
     ZSTD_freeCCtx(context);
     return ZSTD_isError(length) ? 0 : length;
 }

@@ -75,6 +75,12 @@ struct samples_line *samples_lines(const struct samples *samples, struct arena *
 /* Poisson interval of 95 % for an estimate that rests on `samples_live` samples: factors on the estimate. */
 void samples_interval(uint64_t samples_live, double *low_out, double *high_out);
 
+/* A compact recording in planes, for files: the same length, in an order that packs several times better (docs/WIRE.md).
+ * False if the bytes are no such thing; `out` has room for `length` bytes. */
+bool samples_to_planes(const void *bytes, size_t length, void *out);
+bool samples_are_planes(const void *bytes, size_t length);
+bool samples_from_planes(const void *bytes, size_t length, void *out);
+
 /* Two recordings of one tree of processes as one: stacks with equal frames are added. */
 void samples_merge(const struct samples *const *parts, size_t count, struct arena *arena, struct samples *out);
 

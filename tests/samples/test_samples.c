@@ -195,6 +195,58 @@ TEST(damaged_recordings_are_refused_or_read_with_faults) {
     }
 }
 
+/* The callers 0 0 1 1 2 2 3 lie one behind the other as differences, each doubled because it is not negative. */
+TEST(planes_have_what_belongs_together_side_by_side) {
+    static const char callers[] = {0, 0, 2, 0, 2, 0, 2}, higher[] = {0, 0, 0, 0, 0, 0, 0};
+    struct drawn_recording drawn, planes, back;
+    draw_three_stacks(&drawn);
+    CHECK(!samples_are_planes(drawn.bytes, sizeof drawn.bytes));
+    CHECK(samples_to_planes(drawn.bytes, sizeof drawn.bytes, planes.bytes));
+    CHECK(samples_are_planes(planes.bytes, sizeof planes.bytes));
+    const char *frames = planes.bytes + drawn_head(&drawn)->regions[WIRE_FRAMES].offset;
+    CHECK(memcmp(frames, callers, sizeof callers) == 0);
+    CHECK(memcmp(frames + sizeof callers, higher, sizeof higher) == 0);
+    CHECK(samples_from_planes(planes.bytes, sizeof planes.bytes, back.bytes));
+    CHECK(memcmp(back.bytes, drawn.bytes, sizeof drawn.bytes) == 0);
+    CHECK(!samples_from_planes(drawn.bytes, sizeof drawn.bytes, back.bytes));
+    CHECK(!samples_to_planes(drawn.bytes, sizeof(struct wire_head) - 1, planes.bytes));
+}
+
+/* Falling and wild numbers come back too. */
+TEST(planes_lose_nothing) {
+    struct drawn_recording drawn, planes, back;
+    srandom(2);
+    draw_three_stacks(&drawn);
+    for (size_t i = WIRE_HEAD_SIZE; i < sizeof drawn.bytes; i++)
+        drawn.bytes[i] = (char)random();
+    CHECK(samples_to_planes(drawn.bytes, sizeof drawn.bytes, planes.bytes));
+    CHECK(samples_from_planes(planes.bytes, sizeof planes.bytes, back.bytes));
+    CHECK(memcmp(back.bytes, drawn.bytes, sizeof drawn.bytes) == 0);
+}
+
+/* The sanitizers are the judge. */
+TEST(damaged_planes_are_refused_or_read_with_faults) {
+    struct drawn_recording drawn, planes, back;
+    srandom(3);
+    for (int round = 0; round < 3000; round++) {
+        struct arena arena = {0};
+        struct samples samples;
+        draw_three_stacks(&drawn);
+        CHECK(samples_to_planes(drawn.bytes, sizeof drawn.bytes, planes.bytes));
+        for (int i = 0; i < 8; i++)
+            planes.bytes[random() % (sizeof(struct wire_head) - 8) + 8] ^= (char)(1 << random() % 8);
+        size_t length = (size_t)random() % (sizeof planes.bytes + 1);
+        if (samples_from_planes(planes.bytes, length, back.bytes))
+            error_discard(samples_read(back.bytes, length, "damaged", &arena, &samples));
+        arena_deinit(&arena);
+    }
+    struct wire_region *region = &drawn_head(&drawn)->regions[WIRE_TEXTS];
+    *region = (struct wire_region){.offset = sizeof drawn.bytes - 8, .entry_size = 1, .capacity = 9, .used = 9};
+    CHECK(!samples_to_planes(drawn.bytes, sizeof drawn.bytes, planes.bytes));
+    *region = (struct wire_region){.offset = WIRE_HEAD_SIZE, .entry_size = 0, .capacity = UINT32_MAX, .used = UINT32_MAX};
+    CHECK(!samples_to_planes(drawn.bytes, sizeof drawn.bytes, planes.bytes));
+}
+
 /* Exact Poisson limits (chi-squared tables): 3 -> 0.619 .. 8.767, 10 -> 4.795 .. 18.39, 100 -> 81.36 .. 121.6. */
 TEST(intervals_are_those_of_the_tables) {
     static const double table[][3] = {{3, 0.619, 8.767}, {10, 4.795, 18.39}, {100, 81.36, 121.6}};
@@ -210,4 +262,5 @@ TEST_MAIN(RUN(lines_add_up_over_all_ways_to_them); RUN(code_without_a_file_is_bo
           RUN(the_peak_is_what_was_kept_or_what_lives); RUN(blocks_are_found_by_any_address_inside);
           RUN(two_processes_are_added_by_equal_stacks); RUN(what_is_no_recording_is_refused);
           RUN(a_frame_that_calls_itself_is_a_fault_and_no_loop); RUN(damaged_recordings_are_refused_or_read_with_faults);
-          RUN(intervals_are_those_of_the_tables);)
+          RUN(planes_have_what_belongs_together_side_by_side); RUN(planes_lose_nothing);
+          RUN(damaged_planes_are_refused_or_read_with_faults); RUN(intervals_are_those_of_the_tables);)
