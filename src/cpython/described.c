@@ -26,7 +26,7 @@ static const struct described_field pickler[] = {{FIELD_BEHIND, 16, 16, 0, 16, 3
         FIELD_BLOCK, encoding + 16, encoding + 32, 0, 8, 0, NULL                                             \
     }
 static const struct described_field unpickler_264[] = {UNPICKLER(144, 216)};
-static const struct described_field unpickler_272[] = {UNPICKLER(152, 224)};
+static const struct described_field unpickler_272[] = {UNPICKLER(152, 224)}; /* and of 280: one int more at the end */
 static const struct described_field unpickler_296[] = {UNPICKLER(152, 240)};
 static const struct described_field unpickler_304[] = {UNPICKLER(160, 248)};
 
@@ -74,6 +74,7 @@ static const struct described_type builtin_types[] = {
     DESCRIBED("_pickle.Pickler", 0, pickler),
     DESCRIBED("_pickle.Unpickler", 264, unpickler_264),
     DESCRIBED("_pickle.Unpickler", 272, unpickler_272),
+    DESCRIBED("_pickle.Unpickler", 280, unpickler_272),
     DESCRIBED("_pickle.Unpickler", 296, unpickler_296),
     DESCRIBED("_pickle.Unpickler", 304, unpickler_304),
     DESCRIBED("itertools.product", 0, product),

@@ -70,6 +70,7 @@ static const struct type_fields types[] = {
     {"_pickle.PicklerMemoProxy", 0, "pickler"},
     {"_pickle.Unpickler", 264, "stack @176 read readinto readline peek buffers"},
     {"_pickle.Unpickler", 272, "stack @184 read readinto readline peek buffers"},
+    {"_pickle.Unpickler", 280, "stack @184 read readinto readline peek buffers"},
     {"_pickle.Unpickler", 296, "stack @200 read readinto readline peek buffers"},
     {"_pickle.Unpickler", 304, "stack @208 read readinto readline peek buffers"},
     {"_pickle.UnpicklerMemoProxy", 0, "unpickler"},
