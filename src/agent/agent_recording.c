@@ -141,7 +141,9 @@ static int open_file(const char *path, size_t size, int *out) {
         return path ? EFBIG : 0;
     if (path)
         return open_new(path, out);
-    *out = memfd_create(WIRE_NAME, MFD_CLOEXEC);
+    *out = memfd_create(WIRE_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (*out >= 0)
+        fcntl(*out, F_ADD_SEALS, F_SEAL_SHRINK); /* nobody can take pages from under the program */
     return 0;
 }
 
@@ -166,6 +168,8 @@ int agent_recording_open(const char *path, size_t memory, struct wire_head **out
     }
     if (file >= 0)
         close(file); /* the program may close all files and would close another's then: the mapping stays */
+    if (!error && path)
+        agent_guard(*out);
     return error;
 }
 
@@ -237,7 +241,7 @@ int agent_recording_adopt(void) {
     for (int i = 0; i < WIRE_REGIONS; i++)
         head.regions[i].used = agent.used_at_fork[i];
     const char *path = agent.options.file[0] ? agent.options.file : NULL;
-    int file, error = open_file(path, head.file_size, &file);
+    int file = -1, error = agent_recording_is_lost() ? ENODATA : open_file(path, head.file_size, &file);
     if (!error && file < 0)
         error = ENOSPC;
     if (!error)
@@ -246,5 +250,7 @@ int agent_recording_adopt(void) {
         error = settle(file, &head);
     if (file >= 0)
         close(file);
+    if (!error && path)
+        agent_guard(agent_recording);
     return error;
 }

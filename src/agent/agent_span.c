@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 enum { SMALLEST_RANGE = 16 << 20, OPEN_STEP = 1 << 20, PAGE = 4096 };
 
@@ -35,6 +37,17 @@ int agent_range_reserve(size_t size) {
     return ENOMEM;
 }
 
+void agent_range_fit(void) {
+    size_t room = room_for_range(agent.range_size), keep = room > agent.range_open ? room : agent.range_open;
+    if (keep >= agent.range_size)
+        return;
+    size_t surplus = agent.range_size - keep;
+    AGENT_WRITE(agent.range_size, keep);
+    if (agent_recording && !agent.forked)
+        agent_recording->range_size = keep;
+    syscall(SYS_munmap, agent.range_base + keep, surplus);
+}
+
 /* Four lengths per doubling, in spans: 1 2 3 4 5 6 7 8 10 12 14 16 20 ... */
 static unsigned length_class(size_t spans, size_t *rounded_out) {
     if (spans <= 8) {
@@ -50,6 +63,9 @@ static unsigned length_class(size_t spans, size_t *rounded_out) {
 static bool open_to(size_t end) {
     if (end <= agent.range_open)
         return true;
+    agent_range_fit();
+    if (end > agent.range_size)
+        return false;
     size_t step = OPEN_STEP + (agent.range_open / 8 & ~(size_t)(OPEN_STEP - 1));
     size_t open = end + step < agent.range_size ? end + step : agent.range_size;
     char *from = (char *)agent.range_base + agent.range_open;

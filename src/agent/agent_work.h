@@ -129,6 +129,9 @@ static inline void agent_leave(void) {
 /* Reserves the range: `size` bytes, or less if there is no room for so many. 0 or errno. */
 int agent_range_reserve(size_t size);
 
+/* Gives back what was reserved and never used, if the process may have less address space than it might then. */
+void agent_range_fit(void);
+
 /* A block of `size` bytes at a multiple of `alignment`, zeroed if asked; NULL if there is no room. Its entry is
  * empty: the caller fills it in. */
 void *agent_range_allocate(size_t size, size_t alignment, bool zeroed, struct wire_block **entry_out);
@@ -208,6 +211,14 @@ void agent_account_rebuild(void (*walk_more)(void (*each)(const struct wire_bloc
 
 /* A child's own recording in place of its parent's. 0 or errno. */
 int agent_recording_adopt(void);
+
+/* ---- agent_guard.c ----------------------------------------------------------------------------------- */
+
+/* From now on this recording may be cut short by others. Keeps a copy of its head. */
+void agent_guard(struct wire_head *head);
+
+/* Whether that has happened: what the recording had is gone, and nothing is counted any more. */
+bool agent_recording_is_lost(void);
 
 /* ---- agent_hooks_python.c ------------------------------------------------------------------------------ */
 
