@@ -205,6 +205,11 @@ VISIBLE size_t malloc_usable_size(void *block) {
     return is_ready() && real.usable && !is_first(block) ? real.usable(block) : 0;
 }
 
+bool agent_hooks_malloc_are_first(void) {
+    Dl_info first, own;
+    return dladdr(dlsym(RTLD_DEFAULT, "malloc"), &first) && dladdr(&real, &own) && first.dli_fbase == own.dli_fbase;
+}
+
 void agent_hooks_malloc_mode(enum agent_malloc_mode mode) {
     resolve();
     if (real.free)

@@ -10,8 +10,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define VISIBLE __attribute__((visibility("default")))
-
 enum { MAPPINGS = 2048 };
 
 struct mapping {
@@ -58,6 +56,10 @@ static void forget(void *begin, size_t size) {
     agent_leave();
 }
 
+void agent_mappings_clear(void) {
+    forget(NULL, SIZE_MAX);
+}
+
 void agent_mappings_walk(void (*each)(const struct wire_block *entry)) {
     for (uint32_t i = 0; i < mapping_count; i++)
         if (mappings[i].entry.size)
@@ -69,8 +71,10 @@ static bool is_watched(void *address, int flags) {
            flags & MAP_ANONYMOUS && !(flags & (MAP_FIXED | MAP_NORESERVE | MAP_STACK));
 }
 
-VISIBLE void *mmap(void *address, size_t size, int protection, int flags, int file, off_t offset) {
+void *agent_mmap(void *address, size_t size, int protection, int flags, int file, off_t offset) {
     void *mapped = (void *)syscall(SYS_mmap, address, size, protection, flags, file, offset);
+    if (mapped != MAP_FAILED)
+        forget(mapped, size); /* what lay there before went by a way that was not watched, or goes now */
     if (AGENT_LIKELY(!is_watched(address, flags)) || mapped == MAP_FAILED || !(protection & PROT_WRITE))
         return mapped;
     uint64_t interval;
@@ -83,17 +87,17 @@ VISIBLE void *mmap(void *address, size_t size, int protection, int flags, int fi
     return mapped;
 }
 
-VISIBLE void *mmap64(void *address, size_t size, int protection, int flags, int file, off64_t offset) {
-    return mmap(address, size, protection, flags, file, offset);
+void *agent_mmap64(void *address, size_t size, int protection, int flags, int file, off64_t offset) {
+    return agent_mmap(address, size, protection, flags, file, offset);
 }
 
 /* Before the kernel: afterwards another thread may have the addresses. */
-VISIBLE int munmap(void *begin, size_t size) {
+int agent_munmap(void *begin, size_t size) {
     forget(begin, size);
     return (int)syscall(SYS_munmap, begin, size);
 }
 
-VISIBLE void *mremap(void *begin, size_t size, size_t new_size, int flags, ...) {
+void *agent_mremap(void *begin, size_t size, size_t new_size, int flags, ...) {
     va_list more;
     va_start(more, flags);
     void *to = flags & MREMAP_FIXED ? va_arg(more, void *) : NULL;
@@ -109,3 +113,10 @@ VISIBLE void *mremap(void *begin, size_t size, size_t new_size, int flags, ...) 
     }
     return moved;
 }
+
+/* The names that a preloaded library takes over; slots lead to the others, which are ours in any case. */
+#define VISIBLE_AS(name) __attribute__((alias(name), visibility("default")))
+VISIBLE_AS("agent_mmap") void *mmap(void *address, size_t size, int protection, int flags, int file, off_t offset);
+VISIBLE_AS("agent_mmap64") void *mmap64(void *address, size_t size, int protection, int flags, int file, off64_t offset);
+VISIBLE_AS("agent_munmap") int munmap(void *begin, size_t size);
+VISIBLE_AS("agent_mremap") void *mremap(void *begin, size_t size, size_t new_size, int flags, ...);

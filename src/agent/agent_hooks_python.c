@@ -33,6 +33,7 @@ static struct {
     struct allocator original[DOMAINS];
     struct arena_allocator arena;
     size_t limit; /* larger requests are malloc's to count */
+    bool is_malloc; /* PYTHONMALLOC=malloc: so are all */
 } python;
 
 static inline const struct allocator *original(const void *context) {
@@ -43,13 +44,29 @@ static inline bool is_counted_down(size_t size) {
     return AGENT_LIKELY((agent_thread.countdown -= (int64_t)size + 1) >= 0);
 }
 
+/* Where slots lead malloc to the agent too: what is asked of it on behalf of Python is counted here already. */
+static inline uint32_t quiet_begin(void) {
+    uint32_t inside = agent_thread.inside;
+    agent_thread.inside = inside | agent.beside;
+    return inside;
+}
+
+static inline void quiet_end(uint32_t inside) {
+    agent_thread.inside = inside;
+}
+
 static void *outside(void *context, size_t size) {
-    return original(context)->malloc(original(context)->context, size);
+    uint32_t inside = quiet_begin();
+    void *block = original(context)->malloc(original(context)->context, size);
+    quiet_end(inside);
+    return block;
 }
 
 /* A block that is not in the range, of unknown size, became a sample when it was resized. */
 static void *move_in(const struct allocator *from, void *block, size_t size, void *taken) {
+    uint32_t inside = quiet_begin();
     void *resized = from->realloc(from->context, block, size);
+    quiet_end(inside);
     if (!resized) {
         agent_release(taken);
         return NULL;
@@ -105,6 +122,36 @@ static void hooked_free(void *context, void *block) {
         free_ours(original(context), block);
 }
 
+static void *beside_malloc(void *context, size_t size) {
+    void *block = is_counted_down(size) ? NULL : agent_sample(size, AGENT_ALIGNMENT, false);
+    return block ? block : outside(context, size);
+}
+
+static void *beside_calloc(void *context, size_t count, size_t size) {
+    size_t bytes;
+    void *block = NULL;
+    if (!__builtin_mul_overflow(count, size, &bytes) && !is_counted_down(bytes))
+        block = agent_sample(bytes, AGENT_ALIGNMENT, true);
+    if (block)
+        return block;
+    uint32_t inside = quiet_begin();
+    block = original(context)->calloc(original(context)->context, count, size);
+    quiet_end(inside);
+    return block;
+}
+
+static void *beside_realloc(void *context, void *block, size_t size) {
+    if (AGENT_UNLIKELY(agent_in_range(block)))
+        return sampled_realloc(context, block, size);
+    void *taken = is_counted_down(size) ? NULL : agent_sample(size, AGENT_ALIGNMENT, false);
+    if (taken)
+        return block ? move_in(original(context), block, size, taken) : taken;
+    uint32_t inside = quiet_begin();
+    block = original(context)->realloc(original(context)->context, block, size);
+    quiet_end(inside);
+    return block;
+}
+
 /* Where malloc is watched too, what pymalloc hands on to it is counted there. */
 static void *native_malloc(void *context, size_t size) {
     return size <= python.limit ? sampled_malloc(context, size)
@@ -149,6 +196,7 @@ static void *every_realloc(void *context, void *block, size_t size) {
 
 static const struct allocator sampled = {NULL, sampled_malloc, sampled_calloc, sampled_realloc, hooked_free};
 static const struct allocator native = {NULL, native_malloc, native_calloc, native_realloc, hooked_free};
+static const struct allocator beside = {NULL, beside_malloc, beside_calloc, beside_realloc, hooked_free};
 static const struct allocator every = {NULL, every_malloc, every_calloc, every_realloc, hooked_free};
 
 /* What pymalloc maps for its arenas holds blocks that are counted by themselves. */
@@ -192,14 +240,17 @@ static bool is_ours(const struct allocator *allocator) {
     return allocator->free == hooked_free;
 }
 
-static void choose_limit(void) {
-    const char *name = python.name ? python.name() : "pymalloc";
-    if (!agent.native)
-        python.limit = SIZE_MAX;
-    else if (name && !strncmp(name, "malloc", 6))
-        python.limit = 0;
-    else
-        python.limit = PYMALLOC_LIMIT;
+/* `name` is that of the allocator behind the hooks. */
+static void choose_limit(bool is_first) {
+    const char *name = is_first && python.name ? python.name() : NULL;
+    python.is_malloc = is_first ? name && !strncmp(name, "malloc", 6) : python.is_malloc;
+    python.limit = !agent.native || agent.beside ? SIZE_MAX : python.is_malloc ? 0 : PYMALLOC_LIMIT;
+}
+
+static struct allocator chosen(void) {
+    if (agent.every_byte)
+        return every;
+    return agent.beside ? beside : agent.native ? native : sampled;
 }
 
 int agent_hooks_python_set(void) {
@@ -207,15 +258,14 @@ int agent_hooks_python_set(void) {
         return ENOENT;
     struct allocator now;
     python.get(DOMAIN_OBJ, &now);
-    if (!is_ours(&now))
-        choose_limit();
+    choose_limit(!is_ours(&now));
     if (agent.native)
         set_arena_hook();
     for (int domain = DOMAIN_MEM; domain <= DOMAIN_OBJ; domain++) {
         python.get(domain, &now);
         if (!is_ours(&now))
             python.original[domain] = now;
-        struct allocator ours = agent.every_byte ? every : agent.native ? native : sampled;
+        struct allocator ours = chosen();
         ours.context = &python.original[domain];
         if (now.malloc != ours.malloc)
             python.set(domain, &ours);

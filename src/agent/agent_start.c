@@ -1,5 +1,6 @@
 /* Start, stop, fork and exit. */
 #include "agent/agent_stack.h"
+#include "agent/agent_slots.h"
 #include "agent/agent_work.h"
 
 #include <dlfcn.h>
@@ -26,6 +27,7 @@ static void *function(const char *name) {
 }
 
 static void before_fork(void) {
+    agent_slots_before_fork();
     agent_lock();
     agent_stack_before_fork();
     for (int i = 0; agent_recording && i < WIRE_REGIONS; i++)
@@ -35,6 +37,7 @@ static void before_fork(void) {
 static void after_fork_parent(void) {
     agent_stack_after_fork();
     agent_unlock();
+    agent_slots_after_fork();
 }
 
 /* The mapping is the parent's until the child has something to say; many a child only calls exec. */
@@ -42,6 +45,12 @@ static void after_fork_child(void) {
     agent_stack_after_fork();
     agent.forked = agent_recording != NULL;
     agent_unlock();
+    agent_slots_after_fork();
+}
+
+static void walk_native(void (*each)(const struct wire_block *entry)) {
+    agent_mappings_walk(each);
+    agent_beside_walk(each);
 }
 
 void agent_fork_settle(void) {
@@ -52,19 +61,7 @@ void agent_fork_settle(void) {
         return;
     }
     agent_recording->flags |= WIRE_FORKED;
-    agent_account_rebuild(agent_mappings_walk);
-}
-
-/* What pthread_atfork is in glibc, whose own lies in a part that is linked in; other C libraries only have that name. */
-extern int __register_atfork(void (*)(void), void (*)(void), void (*)(void), void *) __attribute__((weak));
-extern void *__dso_handle __attribute__((visibility("hidden")));
-
-static int at_fork(void) {
-    if (__register_atfork)
-        return __register_atfork(before_fork, after_fork_parent, after_fork_child, &__dso_handle);
-    int (*other)(void (*)(void), void (*)(void), void (*)(void)) = NULL;
-    *(void **)&other = function("pthread_atfork");
-    return other ? other(before_fork, after_fork_parent, after_fork_child) : ENOSYS;
+    agent_account_rebuild(walk_native);
 }
 
 static void describe(struct wire_head *head) {
@@ -102,21 +99,36 @@ static int begin(const struct agent_options *options) {
         agent.options.memory = MEMORY_EVERY_BYTE;
     AGENT_WRITE(agent.interval, options->interval);
     agent.every_byte = options->interval == 1;
-    agent.native = options->native > 0;
     int error = begin_recording(&agent.options);
     if (error)
         return error;
     describe(agent_recording);
     agent.single_threaded = function("__libc_single_threaded");
     if (!watches_fork)
-        watches_fork = at_fork() == 0;
+        watches_fork = pthread_atfork(before_fork, after_fork_parent, after_fork_child) == 0;
     AGENT_WRITE(agent.phase, AGENT_SAMPLING);
     agent_recording->state = WIRE_SAMPLING;
     return 0;
 }
 
-/* A recording that was stopped goes on; the kind of hooks stays what it was. */
+/* Where malloc is the agent's by preload it stays watched once it was. Else slots lead to it, from one start to the next. */
+static void choose_native(const struct agent_options *options) {
+    bool first = agent_hooks_malloc_are_first();
+    agent.native = options->native > 0 || (first && agent.native);
+    AGENT_WRITE(agent.beside, agent.native && !first);
+}
+
+static int watch_native(void) {
+    if (agent.beside)
+        return agent_hooks_slots_set();
+    agent_hooks_slots_end();
+    agent_hooks_slots_forget();
+    return 0;
+}
+
+/* A recording that was stopped goes on; for Python the kind of hooks stays what it was. */
 static void resume(const struct agent_options *options) {
+    agent_hooks_slots_forget();
     agent_enter();
     agent.options.interval = agent.every_byte ? 1 : options->interval;
     agent.options.budget = options->budget;
@@ -124,6 +136,7 @@ static void resume(const struct agent_options *options) {
     AGENT_WRITE(agent.phase, AGENT_SAMPLING);
     agent_recording->interval = agent.interval;
     agent_recording->state = WIRE_SAMPLING;
+    agent_recording->flags = (agent_recording->flags & ~(uint32_t)WIRE_NATIVE) | (agent.native ? WIRE_NATIVE : 0);
     agent_thread.countdown = 0;
     agent_thread.interval = 0;
     agent_leave();
@@ -149,6 +162,7 @@ static bool may_set_hooks(void) {
 }
 
 static int start(const struct agent_options *options) {
+    choose_native(options);
     if (agent_recording)
         resume(options);
     else {
@@ -157,6 +171,8 @@ static int start(const struct agent_options *options) {
             return error;
     }
     int error = agent_hooks_python_set();
+    if (!error && (error = watch_native()))
+        caulk_agent_stop();
     if (!error && may_set_hooks() && python.is_initialized())
         agent_rebirth_set();
     agent_hooks_malloc_mode(agent.native ? AGENT_MALLOC_WATCH : AGENT_MALLOC_PASS);
@@ -180,6 +196,7 @@ int caulk_agent_stop(void) {
         agent_leave();
     }
     agent_hooks_malloc_mode(AGENT_MALLOC_PASS);
+    agent_hooks_slots_end();
     agent_rebirth_end();
     agent_hooks_python_end();
     return 0;

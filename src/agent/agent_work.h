@@ -11,6 +11,8 @@
 
 #include "agent/agent.h"
 
+#include <sys/types.h>
+
 #define AGENT_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define AGENT_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
@@ -43,6 +45,7 @@ struct agent {
     uint32_t phase; /* enum agent_phase */
     uint64_t interval;
     bool every_byte, native;
+    bool beside; /* native memory is watched by slots: its blocks stay where they are */
     const volatile char *single_threaded; /* libc's word for it, where it has one: no other thread, no lock */
 
     /* Under the lock. */
@@ -261,6 +264,24 @@ bool agent_beside_is_crowded(void);
 
 /* Calls `each` for every mapping that is a live sample. */
 void agent_mappings_walk(void (*each)(const struct wire_block *entry));
+
+/* All of them die: what happened to them was not watched. */
+void agent_mappings_clear(void);
+
+/* mmap and the like by names that nobody else has. */
+void *agent_mmap(void *address, size_t size, int protection, int flags, int file, off_t offset);
+void *agent_mmap64(void *address, size_t size, int protection, int flags, int file, __off64_t offset);
+int agent_munmap(void *begin, size_t size);
+void *agent_mremap(void *begin, size_t size, size_t new_size, int flags, ...);
+
+/* ---- agent_hooks_slots.c: malloc's hooks by the slots of loaded libraries ----------------------------------- */
+
+/* With the GIL. 0 or errno: native memory is watched, or is not. */
+int agent_hooks_slots_set(void);
+void agent_hooks_slots_end(void);
+
+/* Before they are set again. */
+void agent_hooks_slots_forget(void);
 
 /* ---- agent_options.c, agent_start.c ---------------------------------------------------------------------- */
 
