@@ -64,6 +64,18 @@ void agent_fork_settle(void) {
     agent_account_rebuild(walk_native);
 }
 
+/* What pthread_atfork is in glibc, whose own lies in a part that is linked in; other C libraries only have that name. */
+extern int __register_atfork(void (*)(void), void (*)(void), void (*)(void), void *) __attribute__((weak));
+extern void *__dso_handle __attribute__((visibility("hidden")));
+
+static int at_fork(void) {
+    if (__register_atfork)
+        return __register_atfork(before_fork, after_fork_parent, after_fork_child, &__dso_handle);
+    int (*other)(void (*)(void), void (*)(void), void (*)(void)) = NULL;
+    *(void **)&other = function("pthread_atfork");
+    return other ? other(before_fork, after_fork_parent, after_fork_child) : ENOSYS;
+}
+
 static void describe(struct wire_head *head) {
     head->flags = (agent.every_byte ? WIRE_EVERY_BYTE : 0) | (agent.native ? WIRE_NATIVE : 0);
     head->python = agent_python_version();
@@ -105,7 +117,7 @@ static int begin(const struct agent_options *options) {
     describe(agent_recording);
     agent.single_threaded = function("__libc_single_threaded");
     if (!watches_fork)
-        watches_fork = pthread_atfork(before_fork, after_fork_parent, after_fork_child) == 0;
+        watches_fork = at_fork() == 0;
     AGENT_WRITE(agent.phase, AGENT_SAMPLING);
     agent_recording->state = WIRE_SAMPLING;
     return 0;
