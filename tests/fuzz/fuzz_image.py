@@ -19,9 +19,9 @@ def main():
     parser.add_argument("--seed", type=int, default=1, help="0: another one each time")
     options = parser.parse_args()
     seed = options.seed or int(time.time())
-    found = [python for python in map(pythons.find, pythons.MINORS) if python]
+    found = [python for python in map(pythons.find, pythons.BUILDS) if python]
     if not found:
-        print("no Python of %s here" % ", ".join(pythons.MINORS))
+        print("no Python of %s here" % ", ".join(pythons.BUILDS))
         return SKIPPED
     command = [options.program, "--seconds", str(options.seconds / len(found)), "--seed", str(seed)]
     return max([subprocess.call(command + [python, os.path.join(HERE, "heap_of_everything.py")]) != 0

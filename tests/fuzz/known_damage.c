@@ -30,25 +30,25 @@ static uint64_t word_of(const struct image_changes *changes, remote_address addr
 
 static remote_address type_nowhere(struct image_changes *changes) {
     remote_address list = find_object(changes, "list");
-    image_changes_write(changes, list + OBJECT_TYPE, NOWHERE);
+    image_changes_write(changes, list + changes->process.layout->object_type, NOWHERE);
     return list;
 }
 
 static remote_address type_of_itself(struct image_changes *changes) {
     remote_address plain = find_object(changes, "Plain");
-    image_changes_write(changes, plain + OBJECT_TYPE, plain);
+    image_changes_write(changes, plain + changes->process.layout->object_type, plain);
     return plain;
 }
 
 static remote_address list_absurdly_long(struct image_changes *changes) {
     remote_address list = find_object(changes, "list");
-    image_changes_write(changes, list + OBJECT_SIZE, 1ull << 60);
+    image_changes_write(changes, list + changes->process.layout->object_size, 1ull << 60);
     return list;
 }
 
 static remote_address list_negative(struct image_changes *changes) {
     remote_address list = find_object(changes, "list");
-    image_changes_write(changes, list + OBJECT_SIZE, 0 - 1ull);
+    image_changes_write(changes, list + changes->process.layout->object_size, 0 - 1ull);
     return list;
 }
 
@@ -79,9 +79,10 @@ static remote_address set_absurdly_large(struct image_changes *changes) {
 
 /* The blocks of the deque go round and round, and it has more items than they have room for. */
 static remote_address ring_of_blocks(struct image_changes *changes) {
+    const struct layout *layout = changes->process.layout;
     remote_address deque = find_object(changes, "deque");
-    remote_address block = word_of(changes, deque + DEQUE_LEFT_BLOCK);
-    image_changes_write(changes, deque + OBJECT_SIZE, 100000);
+    remote_address block = word_of(changes, deque + private_offset(layout, DEQUE_LEFT_BLOCK));
+    image_changes_write(changes, deque + layout->object_size, 100000);
     image_changes_write(changes, block + DEQUE_BLOCK_RIGHT, block);
     return 0;
 }
@@ -95,9 +96,10 @@ static remote_address ring_of_order(struct image_changes *changes) {
 }
 
 static remote_address ring_of_cache(struct image_changes *changes) {
+    uint32_t next = private_offset(changes->process.layout, LRU_LINK_NEXT);
     remote_address cache = find_object(changes, "_lru_cache_wrapper");
-    remote_address link = word_of(changes, cache + LRU_LINK_NEXT);
-    image_changes_write(changes, link + LRU_LINK_NEXT, link);
+    remote_address link = word_of(changes, cache + next);
+    image_changes_write(changes, link + next, link);
     return 0;
 }
 
@@ -121,15 +123,19 @@ static remote_address ring_of_frames(struct image_changes *changes) {
     return 0;
 }
 
-static remote_address collector_broken_off(struct image_changes *changes) {
-    remote_address list = find_object(changes, "list");
-    image_changes_write(changes, list - GC_HEAD, NOWHERE);
-    return 0;
-}
-
 static remote_address interpreter_nowhere(struct image_changes *changes) {
     const struct layout *layout = changes->process.layout;
     image_changes_write(changes, changes->process.interpreters[0] + layout->interpreter_next, NOWHERE);
+    return 0;
+}
+
+/* A free-threaded build has no lists. */
+static remote_address collector_broken_off(struct image_changes *changes) {
+    const struct layout *layout = changes->process.layout;
+    if (layout->thread_heaps != LAYOUT_NONE)
+        return interpreter_nowhere(changes);
+    remote_address list = find_object(changes, "list");
+    image_changes_write(changes, list - GC_HEAD, NOWHERE);
     return 0;
 }
 
@@ -145,15 +151,17 @@ static remote_address interpreters_lost(struct image_changes *changes) {
 /* The type says that its instances are nothing but a head, and the one that is found ends where the image ends. */
 bool known_damage_short_type(struct image_changes *changes, const char *type) {
     const struct graph *graph = changes->graph;
+    const struct layout *layout = changes->process.layout;
+    bool shared = layout->object_refcount_shared != LAYOUT_NONE;
     remote_address address = 0, list = find_object(changes, "list");
     for (uint32_t i = 0; i < graph->type_count; i++)
         if (span_is(graph->types[i].name, type))
             address = graph->types[i].address;
-    remote_address last = image_address(changes->image, changes->image->length - OBJECT_HEAD);
-    image_changes_write(changes, address + changes->process.layout->type_basic_size, OBJECT_HEAD);
-    image_changes_write(changes, last + OBJECT_REFCOUNT, 1);
-    image_changes_write(changes, last + OBJECT_TYPE, address);
-    image_changes_write(changes, word_of(changes, list + changes->process.layout->list_items), last);
+    remote_address last = image_address(changes->image, changes->image->length - layout->object_head);
+    image_changes_write(changes, address + layout->type_basic_size, layout->object_head);
+    image_changes_write(changes, last + (shared ? layout->object_refcount_shared : OBJECT_REFCOUNT), shared ? 1 << 2 : 1);
+    image_changes_write(changes, last + layout->object_type, address);
+    image_changes_write(changes, word_of(changes, list + layout->list_items), last);
     return address != 0;
 }
 
