@@ -14,10 +14,25 @@ static void print_thread(void) {
 #else
     ROW(cframe_frame, NONE);
 #endif
+#if PY_VERSION_HEX >= 0x030b0000 && PY_VERSION_HEX < 0x030c0000
+    AT(thread_cframe, PyThreadState, cframe);
+    AT(cframe_previous, _PyCFrame, previous);
+#elif PY_VERSION_HEX >= 0x030a0000 && PY_VERSION_HEX < 0x030b0000
+    AT(thread_cframe, PyThreadState, cframe);
+    AT(cframe_previous, CFrame, previous);
+#else
+    ROW(thread_cframe, NONE);
+    ROW(cframe_previous, NONE);
+#endif
     ROW(current_is_own, PY_VERSION_HEX >= 0x030c0000); /* Python/pystate.c: current_fast_get, of the thread from 3.12 */
 }
 
 static void print_frame(void) {
+#if PY_VERSION_HEX >= 0x030b0000 && PY_VERSION_HEX < 0x030c0000
+    AT(frame_entry, _PyInterpreterFrame, is_entry);
+#else
+    ROW(frame_entry, NONE);
+#endif
 #if PY_VERSION_HEX >= 0x030b0000
     AT(frame_previous, _PyInterpreterFrame, previous);
     AT(frame_owner, _PyInterpreterFrame, owner);

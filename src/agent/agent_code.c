@@ -134,12 +134,20 @@ static uint32_t code_entry(struct wire_code code) {
     return index;
 }
 
+static struct wire_text intern_words(const char *words) {
+    struct name text = {.length = (uint32_t)strnlen(words, NAME_MAX_BYTES)};
+    memcpy(text.bytes, words, text.length);
+    return intern(&text);
+}
+
 uint32_t agent_code_named(const char *name) {
-    struct name text = {.length = (uint32_t)strnlen(name, NAME_MAX_BYTES)};
+    return prepare() ? code_entry((struct wire_code){.function = intern_words(name)}) : UINT32_MAX;
+}
+
+uint32_t agent_code_module(const char *path, const char *build_id) {
     if (!prepare())
         return UINT32_MAX;
-    memcpy(text.bytes, name, text.length);
-    return code_entry((struct wire_code){.function = intern(&text)});
+    return code_entry((struct wire_code){.function = intern_words(build_id), .file = intern_words(path)});
 }
 
 static uint32_t make_code(const struct agent_layout *layout, const char *code) {

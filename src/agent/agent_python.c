@@ -163,21 +163,63 @@ static uint64_t instruction_of(const struct agent_layout *layout, const char *fr
     return (uint64_t)(int64_t)index;
 }
 
-size_t agent_python_calls(struct agent_call *calls, size_t capacity) {
+/* Where the interpreter's loops end. A shim lies in the C frame of the loop that it closes; before there were shims
+ * the C frames have a chain of their own (Include/cpython/pystate.h: CFrame), and one that ran a single frame. */
+struct loops {
+    struct agent_loop *list;
+    size_t count, capacity;
+    const char *cframe;
+};
+
+static void end_loop(struct loops *loops, size_t calls, uintptr_t anchor) {
+    if (loops->count < loops->capacity)
+        loops->list[loops->count++] = (struct agent_loop){calls, anchor};
+}
+
+static void note_frame(const struct agent_layout *layout, const char *frame, size_t calls, struct loops *loops) {
+    if (layout->owner_shim != AGENT_LAYOUT_NONE) {
+        if (is_shim(layout, frame))
+            end_loop(loops, calls, (uintptr_t)frame);
+        return;
+    }
+    if (layout->frame_entry != AGENT_LAYOUT_NONE && !frame[layout->frame_entry])
+        return;
+    end_loop(loops, calls, (uintptr_t)loops->cframe);
+    if (loops->cframe)
+        loops->cframe = pointer_at(loops->cframe + layout->cframe_previous);
+}
+
+static size_t walk_frames(struct agent_call *calls, size_t capacity, struct loops *loops) {
     const struct agent_layout *layout = python.layout;
     const char *state = layout ? thread_state() : NULL;
     if (!state || python.check == DOES_NOT_FIT)
         return 0;
     if (python.check == UNCHECKED && (python.check = check_frames(layout, state)) != FITS)
         return 0;
+    if (loops->capacity && layout->thread_cframe != AGENT_LAYOUT_NONE)
+        loops->cframe = pointer_at(state + layout->thread_cframe);
     size_t count = 0;
     for (const char *frame = first_frame(layout, state); frame && count < capacity;
          frame = pointer_at(frame + layout->frame_previous)) {
-        if (is_shim(layout, frame))
-            continue;
-        const char *code = code_of(layout, frame);
-        if (pointer_at(code + OBJECT_TYPE) == python.code_type)
-            calls[count++] = (struct agent_call){code, instruction_of(layout, frame)};
+        if (!is_shim(layout, frame)) {
+            const char *code = code_of(layout, frame);
+            if (pointer_at(code + OBJECT_TYPE) == python.code_type)
+                calls[count++] = (struct agent_call){code, instruction_of(layout, frame)};
+        }
+        if (loops->capacity)
+            note_frame(layout, frame, count, loops);
     }
+    return count;
+}
+
+size_t agent_python_calls(struct agent_call *calls, size_t capacity) {
+    struct loops none = {0};
+    return walk_frames(calls, capacity, &none);
+}
+
+size_t agent_python_loops(struct agent_call *calls, size_t capacity, struct agent_loop *loops, size_t *loop_count_out) {
+    struct loops found = {.list = loops, .capacity = capacity};
+    size_t count = walk_frames(calls, capacity, &found);
+    *loop_count_out = found.count;
     return count;
 }

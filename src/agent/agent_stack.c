@@ -2,7 +2,7 @@
  *
  * Two caches stand before the tree, both of one thread: the calls of the last stack, whose outer part is mostly
  * the same again, and recent steps of the tree. What neither knows is looked up under a lock. */
-#include "agent/agent_stack.h"
+#include "agent/agent_native.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -74,7 +74,7 @@ void *agent_stack_pages(size_t size) {
 size_t agent_stack_bytes(void) {
     size_t nodes = agent_recording ? agent_recording->regions[WIRE_FRAMES].capacity : 0;
     size_t tables = tree.slots ? (tree.slot_count + nodes) * sizeof(uint32_t) : 0;
-    return agent_code_bytes() + tables + tree.caches * sizeof(struct thread_cache);
+    return agent_code_bytes() + agent_native_bytes() + tables + tree.caches * sizeof(struct thread_cache);
 }
 
 /* ---- the tree, under the lock ---------------------------------------------------------------------------- */
@@ -132,6 +132,16 @@ static uint32_t python_node(uint32_t parent, struct agent_call call) {
         return *slot;
     frame.line = agent_line_of(layout, call.code, offset);
     return add_node(slot, &frame);
+}
+
+/* Native frames of one module are told apart by their place in its file, so that processes can be compared. */
+static uint32_t native_node(uint32_t parent, uintptr_t address) {
+    struct agent_object *object = agent_object_find(address);
+    struct wire_frame frame = {.parent = parent, .kind = WIRE_NATIVE_FRAME};
+    frame.address = address - (object ? object->bias : 0);
+    frame.code = object ? agent_object_code(object) : UINT32_MAX;
+    uint32_t *slot = find_slot(&frame);
+    return *slot ? *slot : add_node(slot, &frame);
 }
 
 static uint32_t thread_node(const char *name, uint32_t native_id) {
@@ -222,7 +232,7 @@ static uint32_t step(struct thread_cache *cache, uint32_t parent, struct agent_c
     if (known->node && known->parent == parent && same_call(known->call, call))
         return known->node;
     lock();
-    uint32_t node = python_node(parent, call);
+    uint32_t node = call.code ? python_node(parent, call) : native_node(parent, call.instruction);
     unlock();
     if (node)
         *known = (struct step){call, parent, node};
@@ -244,12 +254,26 @@ static uint32_t walk(struct thread_cache *cache, const struct agent_call *calls,
     return node;
 }
 
+/* Addresses lead to other frames once objects have come or gone: caches of threads are void. */
+static size_t find_mixed_calls(struct agent_call *calls) {
+    lock();
+    uint32_t changes = agent_objects_changes();
+    size_t count = agent_native_calls(calls, DEPTH_MAX);
+    if (agent_objects_changes() != changes)
+        atomic_fetch_add_explicit(&tree.epoch, 1, memory_order_release);
+    unlock();
+    return count;
+}
+
 uint32_t agent_stack_here(void) {
     struct agent_call calls[DEPTH_MAX];
-    struct thread_cache *cache = agent_recording ? cache_of_this_thread() : NULL;
+    if (!agent_recording)
+        return 0;
+    size_t count = agent_native_wanted() ? find_mixed_calls(calls) : agent_python_calls(calls, DEPTH_MAX);
+    struct thread_cache *cache = cache_of_this_thread();
     if (!cache)
         return 0;
-    uint32_t node = walk(cache, calls, agent_python_calls(calls, DEPTH_MAX));
+    uint32_t node = walk(cache, calls, count);
     uint32_t stack = __atomic_load_n(&tree.stacks[node], __ATOMIC_RELAXED);
     if (stack || !node)
         return stack;

@@ -16,6 +16,8 @@ struct agent_layout {
     uint32_t version; /* sys.hexversion of the headers */
     uint32_t thread_frame, cframe_frame;
     uint32_t current_is_own; /* 1: Python's current thread state is the asking thread's; 0: the GIL holder's */
+    uint32_t thread_cframe, cframe_previous; /* the chain of the interpreter's loops, where frames do not tell */
+    uint32_t frame_entry;                    /* a byte that is set in the outermost frame of a loop */
     uint32_t frame_previous, frame_owner, owner_shim, frame_code, frame_instruction;
     uint32_t instruction_scale; /* bytes per unit of an index; 0: the field is a pointer */
     uint32_t code_first_line, code_filename, code_name, code_bytes, code_units, code_line_table;
@@ -43,13 +45,25 @@ const struct agent_layout *agent_python_layout(void); /* NULL if none is found *
 /* The calling thread's frames, innermost first, at most `capacity`. 0 without a thread state. */
 size_t agent_python_calls(struct agent_call *calls, size_t capacity);
 
+/* One run of the interpreter's loop: a C frame that runs some Python frames, each called by the next. */
+struct agent_loop {
+    size_t end;       /* of its calls: they begin where the one before ends */
+    uintptr_t anchor; /* an address in its C frame, 0 if there is none that is known */
+};
+
+/* The same, with the loops that run them: at most `capacity` too. */
+size_t agent_python_loops(struct agent_call *calls, size_t capacity, struct agent_loop *loops, size_t *loop_count_out);
+
 /* ---- agent_code.c ---------------------------------------------------------------------------------------- */
 
 /* The index of `code` in WIRE_CODES, UINT32_MAX if there is no room. Under the stack lock. */
 uint32_t agent_code_find(const struct agent_layout *layout, const char *code);
 
-/* A code that has a name only: a thread, a native module. Under the stack lock. */
+/* A code that has a name only: a thread. Under the stack lock. */
 uint32_t agent_code_named(const char *name);
+
+/* A native module: its path and its build id in hexadecimal digits, "" if it has none. Under the stack lock. */
+uint32_t agent_code_module(const char *path, const char *build_id);
 
 /* Forgets the address of a code object that ends. Under the stack lock. */
 void agent_code_forget(const char *code);

@@ -1,5 +1,5 @@
 /* Start, stop, fork and exit. */
-#include "agent/agent_stack.h"
+#include "agent/agent_native.h"
 #include "agent/agent_slots.h"
 #include "agent/agent_work.h"
 
@@ -77,7 +77,8 @@ static int at_fork(void) {
 }
 
 static void describe(struct wire_head *head) {
-    head->flags = (agent.every_byte ? WIRE_EVERY_BYTE : 0) | (agent.native ? WIRE_NATIVE : 0);
+    head->flags = (agent.every_byte ? WIRE_EVERY_BYTE : 0) | (agent.native ? WIRE_NATIVE : 0) |
+                  (agent_native_wanted() ? WIRE_NATIVE_STACKS : 0);
     head->python = agent_python_version();
     head->interval = head->first_interval = agent.interval;
     head->range_base = agent.range_base;
@@ -111,6 +112,8 @@ static int begin(const struct agent_options *options) {
         agent.options.memory = MEMORY_EVERY_BYTE;
     AGENT_WRITE(agent.interval, options->interval);
     agent.every_byte = options->interval == 1;
+    if (options->native > 1)
+        agent_native_begin();
     int error = begin_recording(&agent.options);
     if (error)
         return error;
