@@ -70,7 +70,7 @@ asan: | needs
 # The sampler's threads under the thread sanitizer.
 tsan: | needs
 	@[ -e build-tsan/build.ninja ] || meson setup build-tsan -Db_sanitize=thread >/dev/null
-	@meson test -C build-tsan --print-errorlogs agent_threads
+	@meson test -C build-tsan --print-errorlogs agent_threads agent_beside
 
 # Wild heaps: words of real Pythons' memory overwritten, under the sanitizers. SECONDS=60 for a minute of it.
 fuzz-image: SECONDS = 3600

@@ -125,7 +125,7 @@ void agent_beside_born(void *block, size_t size) {
 
 bool agent_beside_dies(void *block, struct wire_block *entry_out) {
     struct wire_block entry;
-    if (!agent_beside_may_have(block) || find(block, block) == SIZE_MAX)
+    if (!block || !agent_beside_may_have(block) || find(block, block) == SIZE_MAX)
         return false;
     int known = errno;
     bool died = false;
