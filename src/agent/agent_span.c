@@ -10,9 +10,11 @@
 
 enum { SMALLEST_RANGE = 16 << 20, OPEN_STEP = 1 << 20, PAGE = 4096 };
 
-/* Pages of free spans that wait for the next one, in bytes: a fault costs more than a clean page is worth. */
-#define IDLE_LIMIT_SAMPLING ((size_t)256 << 10)
+/* Pages of free spans wait for the next one: a fault costs more than a clean page is worth. They take what the agent's
+ * own memory leaves; one span may be as long as the longest block that malloc keeps in place of it (glibc's
+ * malloc/malloc.c: DEFAULT_MMAP_THRESHOLD_MAX). */
 #define IDLE_LIMIT_EVERY_BYTE ((size_t)16 << 20)
+#define IDLE_LONGEST ((size_t)33 << 20)
 
 _Static_assert(sizeof(struct agent_span) == sizeof(struct wire_span), "a span's head is as the recording says");
 
@@ -103,19 +105,40 @@ struct agent_span *agent_spans_take(size_t length, bool *zeroed_out) {
     return span;
 }
 
+static size_t idle_limit(void) {
+    uint64_t used = agent_bytes();
+    if (agent.every_byte)
+        return IDLE_LIMIT_EVERY_BYTE;
+    return used < agent.options.memory ? (size_t)(agent.options.memory - used) : 0;
+}
+
 /* The head stays, so that a walk finds the next span. */
+static void clean(struct agent_span *span) {
+    madvise((char *)span + PAGE, span->length - PAGE, MADV_DONTNEED);
+    memset(span + 1, 0, PAGE - sizeof *span);
+    span->class = SPAN_CLEAN;
+}
+
+/* Spans come back in front, so those that are not clean stand before those that are. */
+static void clean_all(void) {
+    for (unsigned class = 0; class < AGENT_LENGTH_CLASSES; class++)
+        for (struct agent_span *span = agent.free_spans[class]; span && span->class == SPAN_DIRTY; span = span->next) {
+            agent.idle -= span->length;
+            clean(span);
+        }
+}
+
 void agent_spans_release(struct agent_span *span) {
-    size_t spans, limit = agent.every_byte ? IDLE_LIMIT_EVERY_BYTE : IDLE_LIMIT_SAMPLING;
+    size_t spans, limit = idle_limit();
     unsigned class = length_class(span->length / AGENT_SPAN_SIZE, &spans);
     span->block_size = span->count = 0;
-    span->class = SPAN_DIRTY;
-    if (agent.idle + span->length > limit) {
-        size_t head = PAGE - sizeof *span;
-        madvise((char *)span + PAGE, span->length - PAGE, MADV_DONTNEED);
-        memset(span + 1, 0, head);
-        span->class = SPAN_CLEAN;
+    if (agent.idle + span->length > limit)
+        clean_all();
+    if (span->length > limit && span->length > IDLE_LONGEST) {
+        clean(span);
     } else {
         agent.idle += span->length;
+        span->class = SPAN_DIRTY;
     }
     span->next = agent.free_spans[class];
     agent.free_spans[class] = span;

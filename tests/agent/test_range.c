@@ -2,6 +2,8 @@
 #include "agent_world.h"
 #include "support/check.h"
 
+#include <sys/mman.h>
+
 enum { BLOCKS = 2000, STEPS = 60000 };
 
 struct held {
@@ -147,5 +149,49 @@ TEST(memory_that_was_freed_serves_again) {
     CHECK_EQUAL(agent_recording->live_bytes, 0);
 }
 
+/* Bytes of the range that have pages. */
+static size_t resident(void) {
+    static unsigned char pages[(size_t)512 << 20 >> 12];
+    size_t length = agent.range_used, count = 0;
+    CHECK(length >> 12 <= sizeof pages && mincore((void *)agent.range_base, length, pages) == 0);
+    for (size_t i = 0; i < length >> 12; i++)
+        count += pages[i] & 1;
+    return count << 12;
+}
+
+static void *take_and_write(size_t size) {
+    void *block = agent_take(size, 16, false, 512 << 10);
+    CHECK(block != NULL);
+    return memset(block, 1, size);
+}
+
+TEST(pages_of_large_blocks_wait_for_the_next) {
+    static const size_t sizes[] = {200 << 10, 1 << 20, 7 << 20, 20 << 20};
+    world_begin(512 << 10, 11);
+    agent.options.memory = 16 << 20;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        void *block = take_and_write(sizes[i]);
+        agent_release(block);
+        CHECK(resident() >= sizes[i]);
+        CHECK(agent_take(sizes[i], 16, false, 512 << 10) == block);
+        agent_release(block);
+    }
+    agent_release(take_and_write(60 << 20));
+    CHECK(resident() < 1 << 20);
+}
+
+TEST(pages_that_wait_stay_inside_the_agent_s_memory) {
+    void *blocks[100];
+    world_begin(512 << 10, 12);
+    agent.options.memory = 16 << 20;
+    for (int i = 0; i < 100; i++)
+        blocks[i] = take_and_write((size_t)(i % 9 + 1) << 18);
+    for (int i = 0; i < 100; i++)
+        agent_release(blocks[i]);
+    CHECK(resident() <= 20 << 20); /* heads, and huge pages where they come by themselves */
+    CHECK(agent.idle <= 16 << 20);
+}
+
 TEST_MAIN(RUN(blocks_keep_what_was_written); RUN(a_walk_by_the_recording_s_rules_finds_every_block);
-          RUN(what_is_no_block_is_left_alone); RUN(memory_that_was_freed_serves_again);)
+          RUN(what_is_no_block_is_left_alone); RUN(memory_that_was_freed_serves_again);
+          RUN(pages_of_large_blocks_wait_for_the_next); RUN(pages_that_wait_stay_inside_the_agent_s_memory);)
