@@ -13,7 +13,7 @@ FLAVOURS = ("3.13t", "3.14t", "3.15t")  # a letter behind the version: sys.abifl
 BUILDS = MINORS + FLAVOURS
 # Debug builds, and early and late releases: what tools/fetch-pythons --all brings beside those.
 OTHERS = ("3.9@bullseye", "3.9d@bullseye", "3.11@bookworm", "3.11d@bookworm", "3.13@trixie", "3.13d@trixie", "3.13d",
-          "3.14@forky", "3.14d", "3.15@forky", "3.15d")
+          "3.14@forky", "3.14d", "3.15@forky", "3.15d", "3.12@maven", "3.13@maven", "3.14@maven")
 PROGRAM_REQUIREMENTS = os.path.join(ROOT, "tests", "requirements-programs.txt")
 
 MISSING = []  # what a test was skipped for; named at the end of the run
