@@ -328,6 +328,8 @@ size_t agent_native_calls(struct agent_call *calls, size_t capacity) {
         size_t at = inner;
         while (at < frames && !runs_loop(&native->frames[at], &native->loops[i]))
             at++;
+        if (at == frames && native->loops[i].anchor) /* the chain ended before: what there is of it lies below */
+            count = append_native(calls, count, capacity, inner, frames);
         if (at == frames)
             break;
         count = append_native(calls, count, capacity, inner, at);

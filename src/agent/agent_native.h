@@ -37,8 +37,8 @@ uint32_t agent_objects_changes(void);
 /* Looks again if the last look is old. */
 void agent_objects_refresh(void);
 
-/* The mapping that holds `address`, and whether the kernel calls it the first thread's stack. False also when the last
- * look was so lately that another one would cost too much. */
+/* The mapping that holds `address`, and whether the kernel calls it the first thread's stack. False also when so
+ * many looks were taken lately that another one would cost too much. */
 bool agent_mapping_find(uintptr_t address, uintptr_t *begin_out, uintptr_t *end_out, bool *is_stack_out);
 
 /* False if the bytes are not there. */

@@ -11,8 +11,10 @@
 
 enum { OBJECTS = 1024, HEADERS = 32, NOTES = 1024, LINE = 4096 + 128, PAGE = 4096, BUILD_ID_MOST = 32 };
 
-/* Nanoseconds. A look may take a hundredth of the time; what took another's place unseen is seen after a while. */
+/* Nanoseconds. Looks may take a hundredth of the time, and so much at once: a program that starts loads one library
+ * after the other. What took another's place unseen is seen after a while. */
 #define LOOKS_SHARE 100
+#define LOOKS_AT_ONCE 200000000
 #define LOOK_AGAIN 10000000000u
 
 struct line {
@@ -34,7 +36,9 @@ static struct {
     uintptr_t wanted;       /* an address in the mapping that is asked for */
     struct line found;      /* but for its path */
     bool found_is_stack;
-    uint64_t looked, look_next;
+    uint64_t looked;
+    int64_t credit; /* for looks, nanoseconds */
+    uint64_t credited;
     uint32_t changes;
 } loaded;
 
@@ -154,16 +158,18 @@ static uint64_t clock_of(clockid_t clock) {
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
-/* What a look costs is paid before the next one. */
 static bool may_look(void) {
-    return clock_of(CLOCK_MONOTONIC) >= loaded.look_next;
+    uint64_t now = clock_of(CLOCK_MONOTONIC);
+    loaded.credit = loaded.credited ? loaded.credit + (int64_t)((now - loaded.credited) / LOOKS_SHARE) : LOOKS_AT_ONCE;
+    loaded.credit = loaded.credit < LOOKS_AT_ONCE ? loaded.credit : LOOKS_AT_ONCE;
+    loaded.credited = now;
+    return loaded.credit > 0;
 }
 
 static void read_mappings_paid(void (*each)(const struct line *line)) {
-    uint64_t begin = clock_of(CLOCK_MONOTONIC);
+    uint64_t begin = clock_of(CLOCK_THREAD_CPUTIME_ID);
     read_mappings(each);
-    uint64_t end = clock_of(CLOCK_MONOTONIC);
-    loaded.look_next = end + (end - begin) * LOOKS_SHARE;
+    loaded.credit -= (int64_t)(clock_of(CLOCK_THREAD_CPUTIME_ID) - begin);
 }
 
 static void look(void) {

@@ -24,6 +24,7 @@ struct choices {
     double watch;       /* --watch: seconds between snapshots of a program that is run */
     bool every_byte;    /* --every-byte */
     bool native;        /* --native */
+    bool native_stacks; /* --native-stacks */
     bool quiet;         /* --quiet */
     bool lines;         /* --lines */
     bool all;           /* --all */

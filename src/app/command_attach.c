@@ -11,6 +11,7 @@ static const struct option_rule attach_options[] = {
     {"interval", 0, OPTION_WHOLE, COMMAND_OPTION(interval), "BYTES", "bytes between samples, on average (524288)", 1, 1e12},
     {"every-byte", 0, OPTION_FLAG, COMMAND_OPTION(every_byte), NULL, "sample every allocation", 0, 0},
     {"native", 0, OPTION_FLAG, COMMAND_OPTION(native), NULL, "watch malloc and mmap of native code too", 0, 0},
+    {"native-stacks", 0, OPTION_FLAG, COMMAND_OPTION(native_stacks), NULL, "... and tell which C functions asked", 0, 0},
     {"output", 'o', OPTION_TEXT, COMMAND_OPTION(output), "FILE", "the recording, a path that the process can write", 0, 0},
     {"seconds", 's', OPTION_REAL, COMMAND_OPTION(seconds), "S", "how long to wait for a place between bytecodes (10)", 1, 86400},
     {"json", 0, OPTION_TEXT, COMMAND_OPTION(json), "FILE", "write JSON; - for standard output", 0, 0},
@@ -75,7 +76,8 @@ static struct error *run_attach(const struct choices *choices, int *status_out) 
     (void)status_out;
     TRY(find_process(choices, "attach", &pid));
     snprintf(options, sizeof options, "interval=%.0f%s%s%s", choices->every_byte ? 1.0 : choices->interval,
-             choices->native ? " native=1" : "", choices->output ? " file=" : "", choices->output ? choices->output : "");
+             choices->native_stacks ? " native=2" : choices->native ? " native=1" : "", choices->output ? " file=" : "",
+             choices->output ? choices->output : "");
     TRY(attach_start_within(pid, options, choices->seconds, &report));
     return print(pid, true, &report, choices->json);
 }

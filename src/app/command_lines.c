@@ -13,6 +13,7 @@ static const struct option_rule options[] = {
     {"python", 0, OPTION_TEXT, COMMAND_OPTION(python), "PY", "run the script by this Python (python3)", 0, 0},
     {"interval", 0, OPTION_WHOLE, COMMAND_OPTION(interval), "BYTES", "one sample for so many bytes (1: every byte)", 1, 1e12},
     {"native", 0, OPTION_FLAG, COMMAND_OPTION(native), NULL, "watch malloc and mmap too", 0, 0},
+    {"native-stacks", 0, OPTION_FLAG, COMMAND_OPTION(native_stacks), NULL, "... and tell which C functions asked", 0, 0},
     {"all", 'a', OPTION_FLAG, COMMAND_OPTION(all), NULL, "show every line of the file", 0, 0},
     {"limit", 'l', OPTION_WHOLE, COMMAND_OPTION(limit), "N", "files that are shown (5)", 1, 100000},
     {"output", 'o', OPTION_TEXT, COMMAND_OPTION(output), "FILE", "keep the recording", 0, 0},

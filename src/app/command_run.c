@@ -9,6 +9,7 @@ static const struct option_rule options[] = {
     {"interval", 0, OPTION_WHOLE, COMMAND_OPTION(interval), "BYTES", "one sample for so many bytes (524288)", 1, 1e12},
     {"every-byte", 0, OPTION_FLAG, COMMAND_OPTION(every_byte), NULL, "count every allocation: exact, and slower", 0, 0},
     {"native", 0, OPTION_FLAG, COMMAND_OPTION(native), NULL, "watch malloc and mmap too", 0, 0},
+    {"native-stacks", 0, OPTION_FLAG, COMMAND_OPTION(native_stacks), NULL, "... and tell which C functions asked", 0, 0},
     {"watch", 'w', OPTION_REAL, COMMAND_OPTION(watch), "S", "a snapshot every S seconds, for the verdict; 0: none (2)", 0,
      604800},
     {"output", 'o', OPTION_TEXT, COMMAND_OPTION(output), "FILE", "keep the recording, for caulk lines", 0, 0},

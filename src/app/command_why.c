@@ -38,7 +38,8 @@ static void add_line(const struct stage *stage, node_id node, struct matches *ou
     uint32_t frame = frame_of(stage, block);
     if (frame != SAMPLES_NONE)
         *vector_push(&out->lines, struct weighed_line) =
-            (struct weighed_line){frame, block->weight * (double)block->size};
+            (struct weighed_line){frame, block->stack, block->weight * (double)block->size,
+                                  block->weight * (double)block->size};
 }
 
 /* Among those that retain as much, one whose birth is known is the better example. */

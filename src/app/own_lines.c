@@ -1,6 +1,7 @@
 /* What was allocated, by line of the user's own code, and the text of these lines. */
 #include "app/own_lines.h"
 
+#include "app/own_native.h"
 #include "base/map.h"
 #include "base/source.h"
 #include "diagnosis/allocated.h"
@@ -52,6 +53,7 @@ static int by_peak(const void *a, const void *b) {
 
 struct run_line *own_lines(const struct samples *samples, struct arena *arena, size_t *count_out) {
     struct folding folding = {.samples = samples, .arena = arena};
+    struct native_folding natives = {.samples = samples, .arena = arena};
     folding.lines = arena_new(arena, struct run_line, samples->stack_count + 1);
     for (uint32_t i = 0; i < samples->stack_count; i++) {
         const struct samples_stack *stack = &samples->stacks[i];
@@ -65,7 +67,9 @@ struct run_line *own_lines(const struct samples *samples, struct arena *arena, s
         line->peak_bytes += stack->peak_bytes;
         line->peak_count += stack->peak_count;
         line->samples += stack->samples;
+        native_folding_add(&natives, (uint32_t)(line - folding.lines), stack);
     }
+    native_folding_end(&natives, folding.lines);
     map_deinit(&folding.index);
     qsort(folding.lines, folding.count, sizeof *folding.lines, by_peak);
     *count_out = folding.count;
@@ -99,6 +103,10 @@ static void add_numbers(struct source_view_line *out, const struct run_line *lin
     out->total_count += line->total_count;
     out->peak_bytes += line->peak_bytes;
     out->peak_count += line->peak_count;
+    if (!out->native_count) {
+        out->native = line->native;
+        out->native_count = line->native_count;
+    }
 }
 
 /* Every line of the text has a row; tabs are eight columns. */

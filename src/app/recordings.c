@@ -1,6 +1,7 @@
 /* Recordings of the sampler, read where they lie and kept in files. */
 #include "app/recordings.h"
 
+#include "app/native_names.h"
 #include "app/output.h"
 #include "base/vector.h"
 #include "memory/maps.h"
@@ -79,6 +80,8 @@ static bool decode(struct recording *recording, const char *name, struct arena *
     struct error *error = samples_read(recording->bytes, recording->length, name, arena, &recording->samples);
     bool readable = !error;
     error_discard(error);
+    if (readable)
+        native_names_fill(&recording->samples, arena);
     return readable;
 }
 
@@ -180,6 +183,7 @@ static struct error *read_frame(const char *path, const void *packed, size_t len
             return error_create(STATUS_BAD_FILE, "%s is damaged: a region lies outside of its recording", path);
     }
     TRY(samples_read(out->bytes, out->length, path, arena, &out->samples));
+    native_names_fill(&out->samples, arena);
     out->pid = out->samples.head.pid;
     return NULL;
 }

@@ -50,6 +50,10 @@ static void remove_folder(const char *folder) {
     rmdir(folder);
 }
 
+static const char *native_word(const struct choices *choices) {
+    return choices->native_stacks ? " native=2" : choices->native ? " native=1" : "";
+}
+
 static struct error *make_settings(struct run *run) {
     const struct choices *choices = run->choices;
     const char *library, *before = getenv("LD_PRELOAD");
@@ -59,7 +63,7 @@ static struct error *make_settings(struct run *run) {
     run->settings[0] = arena_format(&run->arena, "LD_PRELOAD=%s%s%s", library, before && *before ? ":" : "",
                                     before ? before : "");
     run->settings[1] = arena_format(&run->arena, "CAULK_AGENT=file=%s/%%p.%s interval=%.0f%s", run->folder, WIRE_NAME,
-                                    choices->every_byte ? 1 : choices->interval, choices->native ? " native=1" : "");
+                                    choices->every_byte ? 1 : choices->interval, native_word(choices));
     return NULL;
 }
 

@@ -2,6 +2,7 @@
 #include "diagnosis/allocated.h"
 
 #include "base/source.h"
+#include "diagnosis/native_places.h"
 
 #include <stdlib.h>
 
@@ -81,6 +82,14 @@ static bool same_line(const struct samples_frame *a, const struct samples_frame 
     return a->line == b->line && span_equal(a->file, b->file) && span_equal(a->function, b->function);
 }
 
+static void add_weight(struct weighed_line *to, const struct weighed_line *from) {
+    to->bytes += from->bytes;
+    if (from->heaviest > to->heaviest) {
+        to->heaviest = from->heaviest;
+        to->stack = from->stack;
+    }
+}
+
 /* Frames of one line under different callers become one; few lines are distinct. */
 static size_t fold_lines(const struct samples *samples, struct weighed_line *lines, size_t count) {
     size_t kept = 0;
@@ -92,7 +101,7 @@ static size_t fold_lines(const struct samples *samples, struct weighed_line *lin
                 same_line(&samples->frames[lines[k].frame], &samples->frames[lines[i].frame]))
                 at = k;
         if (at < kept)
-            lines[at].bytes += lines[i].bytes;
+            add_weight(&lines[at], &lines[i]);
         else
             lines[kept++] = lines[i];
     }
@@ -112,7 +121,7 @@ static size_t weigh(const struct weighing *weighing, bool scaled, struct weighed
         if (frame == SAMPLES_NONE)
             continue;
         double bytes = bytes_of(&samples->blocks[i]) * (scaled ? grown_part(weighing, place) : 1);
-        lines[count++] = (struct weighed_line){frame, bytes};
+        lines[count++] = (struct weighed_line){frame, samples->blocks[i].stack, bytes, bytes};
         *sum_out += bytes;
     }
     return count;
@@ -132,12 +141,14 @@ size_t allocated_lines(const struct samples *samples, struct weighed_line *lines
     *out = arena_new(arena, struct source_line, limit + 1);
     for (size_t i = 0; i < count && kept < limit && sum > 0 && lines[i].bytes > least_share * sum; i++) {
         const struct samples_frame *frame = &samples->frames[lines[i].frame];
-        (*out)[kept++] = (struct source_line){
+        struct source_line *line = &(*out)[kept++];
+        *line = (struct source_line){
             .file = copy(frame->file, arena),
             .function = copy(frame->function, arena),
             .line = (int32_t)frame->line,
             .share = lines[i].bytes / sum,
         };
+        line->native_count = native_places(samples, samples->stacks[lines[i].stack].frame, arena, &line->native);
     }
     return kept;
 }

@@ -58,10 +58,21 @@ struct grown_type {
     uint64_t count, bytes;
 };
 
+/* A function of native code that was on a stack. */
+struct native_place {
+    const char *function; /* or "library.so+0x1234" */
+    const char *module;   /* path of its library or program */
+    const char *file;     /* its source, NULL if it is not known */
+    uint32_t line;
+    uint64_t address; /* as the module's file counts */
+};
+
 struct source_line {
     const char *file, *function;
     int32_t line;
     double share; /* 0..1 */
+    struct native_place *native; /* below the line, in its heaviest stack, innermost first */
+    size_t native_count;
 };
 
 struct finding {

@@ -1,4 +1,5 @@
 /* Source lines with what they allocated beside them. */
+#include "report/native.h"
 #include "report/run.h"
 #include "report/words.h"
 
@@ -14,6 +15,15 @@ static void print_line(const struct source_view_line *line, FILE *out) {
     fprintf(out, "%6u  ", line->line);
     words_print(out, line->text ? line->text : "");
     fputc('\n', out);
+    for (size_t i = 0; i < line->native_count; i++) {
+        print_number(line->native[i].total_bytes, out);
+        fprintf(out, "%10s ", words_count(line->native[i].total_count).text);
+        print_number(line->native[i].peak_bytes, out);
+        print_number(line->native[i].live_bytes, out);
+        fprintf(out, "%6s      in ", "");
+        native_print(line->native[i].places, line->native[i].place_count, out);
+        fputc('\n', out);
+    }
 }
 
 static bool has_numbers(const struct source_view_line *line) {

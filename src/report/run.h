@@ -11,6 +11,15 @@ struct run_line {
     const char *file, *function;
     uint32_t line;
     uint64_t live_bytes, live_count, total_bytes, total_count, peak_bytes, peak_count, samples;
+    struct run_native *native; /* what below the line allocated, if native stacks were wanted; most bytes first */
+    size_t native_count;
+};
+
+/* One chain of native functions that a line led to, innermost first. */
+struct run_native {
+    struct native_place *places;
+    size_t place_count;
+    uint64_t live_bytes, live_count, total_bytes, total_count, peak_bytes, peak_count;
 };
 
 /* A process, or all of them together. Bytes and counts are estimates unless `exact`. */
@@ -54,6 +63,8 @@ struct source_view_line {
     uint32_t line;
     const char *text;
     uint64_t live_bytes, live_count, total_bytes, total_count, peak_bytes, peak_count;
+    const struct run_native *native;
+    size_t native_count;
 };
 
 struct source_view {

@@ -1,5 +1,6 @@
 /* What a program allocated, for programs: schemas caulk.run/1 and caulk.lines/1. */
 #include "report/json.h"
+#include "report/native.h"
 #include "report/run.h"
 #include "report/verdict_json.h"
 
@@ -22,6 +23,17 @@ static void write_numbers(struct json *json, struct numbers numbers) {
             (from)->peak_count                                                                               \
     }
 
+static void write_native(struct json *json, const struct run_native *native, size_t count) {
+    json_begin_array(json, "native");
+    for (size_t i = 0; i < count; i++) {
+        json_begin_object(json, NULL);
+        native_write(json, "frames", native[i].places, native[i].place_count);
+        write_numbers(json, NUMBERS_OF(&native[i]));
+        json_end_object(json);
+    }
+    json_end_array(json);
+}
+
 static void write_line(struct json *json, const struct run_line *line) {
     json_begin_object(json, NULL);
     json_text(json, "file", line->file);
@@ -29,6 +41,8 @@ static void write_line(struct json *json, const struct run_line *line) {
     json_text(json, "function", line->function);
     write_numbers(json, NUMBERS_OF(line));
     json_unsigned(json, "samples", line->samples);
+    if (line->native_count)
+        write_native(json, line->native, line->native_count);
     json_end_object(json);
 }
 
@@ -116,6 +130,8 @@ static void write_view(struct json *json, const struct source_view *view) {
         json_unsigned(json, "line", line->line);
         json_text(json, "text", line->text);
         write_numbers(json, NUMBERS_OF(line));
+        if (line->native_count)
+            write_native(json, line->native, line->native_count);
         json_end_object(json);
     }
     json_end_array(json);

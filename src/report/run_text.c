@@ -1,4 +1,5 @@
 /* What a program allocated, for people. */
+#include "report/native.h"
 #include "report/report.h"
 #include "report/run.h"
 #include "report/words.h"
@@ -54,6 +55,18 @@ static uint64_t total_of(const struct run_line *line, uint64_t *count_out) {
     return line->total_bytes;
 }
 
+typedef uint64_t (*run_native_measure)(const struct run_native *native);
+
+static uint64_t native_peak_of(const struct run_native *native) {
+    return native->peak_bytes;
+}
+static uint64_t native_live_of(const struct run_native *native) {
+    return native->live_bytes;
+}
+static uint64_t native_total_of(const struct run_native *native) {
+    return native->total_bytes;
+}
+
 /* The line of most bytes that is not shown yet: those before it have more, or as many and an earlier place. */
 static const struct run_line *next_line(const struct run_part *part, run_measure measure,
                                         const struct run_line *last) {
@@ -88,8 +101,20 @@ static void print_line(const struct run_report *report, const struct run_line *l
     fprintf(out, "  × %s\n", words_count(count).text);
 }
 
+/* What is below the line, but for a small rest. */
+static void print_natives(const struct run_line *line, run_native_measure measure, uint64_t bytes, FILE *out) {
+    for (size_t i = 0; i < line->native_count; i++) {
+        uint64_t here = measure(&line->native[i]);
+        if (here * 10 < bytes || !here)
+            continue;
+        fprintf(out, "  %10s  %5s    in ", words_bytes(here).text, "");
+        native_print(line->native[i].places, line->native[i].place_count, out);
+        fputc('\n', out);
+    }
+}
+
 static void print_table(const struct run_report *report, const struct run_part *part, run_measure measure,
-                        uint64_t total, size_t limit, FILE *out) {
+                        run_native_measure native_measure, uint64_t total, size_t limit, FILE *out) {
     const struct run_line *line = NULL;
     uint64_t count;
     for (size_t i = 0; i < limit && (line = next_line(part, measure, line)); i++) {
@@ -97,6 +122,7 @@ static void print_table(const struct run_report *report, const struct run_part *
         if (i && bytes * 200 < total)
             return;
         print_line(report, line, bytes, count, total, out);
+        print_natives(line, native_measure, bytes, out);
     }
 }
 
@@ -138,13 +164,13 @@ static void print_part(const struct run_report *report, const struct run_part *p
     if (part->pid)
         fprintf(out, " · %.1f s after the start", part->peak_seconds);
     fputc('\n', out);
-    print_table(report, part, peak_of, part->peak_bytes, limit, out);
+    print_table(report, part, peak_of, native_peak_of, part->peak_bytes, limit, out);
     print_title(part, "ALLOCATED", part->total_bytes, part->total_count, out, colour);
     fputc('\n', out);
-    print_table(report, part, total_of, part->total_bytes, limit < LINES_SHORT ? limit : LINES_SHORT, out);
+    print_table(report, part, total_of, native_total_of, part->total_bytes, limit < LINES_SHORT ? limit : LINES_SHORT, out);
     print_title(part, report->ended ? "ALIVE AT THE END" : "ALIVE NOW", part->live_bytes, part->live_count, out, colour);
     fputc('\n', out);
-    print_table(report, part, live_of, part->live_bytes, limit < LINES_SHORT ? limit : LINES_SHORT, out);
+    print_table(report, part, live_of, native_live_of, part->live_bytes, limit < LINES_SHORT ? limit : LINES_SHORT, out);
     if (part->no_verdict) {
         fputs("\nno verdict: ", out);
         words_print(out, part->no_verdict);

@@ -1,5 +1,6 @@
 /* The verdict for programs: schema caulk.verdict/1. */
 #include "report/json.h"
+#include "report/native.h"
 #include "report/report.h"
 #include "report/verdict_json.h"
 
@@ -77,6 +78,8 @@ static void write_lines(struct json *json, const char *key, const struct source_
         json_integer(json, "line", lines[i].line);
         json_text(json, "function", lines[i].function);
         json_real(json, "share", lines[i].share);
+        if (lines[i].native_count)
+            native_write(json, "native", lines[i].native, lines[i].native_count);
         json_end_object(json);
     }
     json_end_array(json);

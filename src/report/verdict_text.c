@@ -1,4 +1,5 @@
 /* The verdict for people: the first screen. */
+#include "report/native.h"
 #include "report/report.h"
 #include "report/words.h"
 
@@ -205,6 +206,16 @@ static void print_grows(const struct screen *screen, const struct finding *findi
     fputc('\n', screen->out);
 }
 
+static void print_native(const struct screen *screen, const struct source_line *line) {
+    if (!line->native_count)
+        return;
+    fputs("  ", screen->out);
+    tab(screen, 0, 12);
+    fputs("  in ", screen->out);
+    native_print(line->native, line->native_count, screen->out);
+    fputc('\n', screen->out);
+}
+
 static void print_lines(const struct screen *screen, const char *label, const struct source_line *lines,
                         size_t count) {
     for (size_t i = 0; i < count && i < LINES_MAX; i++) {
@@ -224,6 +235,7 @@ static void print_lines(const struct screen *screen, const char *label, const st
             fprintf(screen->out, "%s of the growth", words_percent(lines[i].share).text);
         }
         fputc('\n', screen->out);
+        print_native(screen, &lines[i]);
     }
 }
 

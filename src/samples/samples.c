@@ -80,8 +80,15 @@ static void read_frame(const struct reader *reader, const struct wire_frame *fra
         reader->out->faults++;
         return;
     }
-    made->function = text_of(reader, reader->codes[frame->code].function);
-    made->file = text_of(reader, reader->codes[frame->code].file);
+    struct span function = text_of(reader, reader->codes[frame->code].function);
+    struct span file = text_of(reader, reader->codes[frame->code].file);
+    if (frame->kind == WIRE_NATIVE_FRAME) {
+        made->build_id = function;
+        made->module = file;
+    } else {
+        made->function = function;
+        made->file = file;
+    }
 }
 
 static void read_frames(struct reader *reader, struct arena *arena) {

@@ -17,6 +17,7 @@ struct samples_frame {
     uint32_t kind;      /* enum wire_frame_kind */
     uint32_t line;
     struct span file, function;
+    struct span module, build_id; /* of a native frame: the path of the file that ran */
     uint64_t address;
 };
 
@@ -68,6 +69,9 @@ const struct samples_block *samples_find(const struct samples *samples, uint64_t
 /* The innermost Python frame at or above `frame` that is code of a file (not frozen importlib and the like if
  * there is another one); SAMPLES_NONE if there is none. */
 uint32_t samples_line_of(const struct samples *samples, uint32_t frame);
+
+/* The native frames of a stack below its innermost Python frame, innermost first; how many. */
+size_t samples_native_chain(const struct samples *samples, uint32_t leaf, uint32_t *frames, size_t capacity);
 
 /* All stacks folded by the line that allocated, largest live_bytes first. O(stacks log stacks). */
 struct samples_line *samples_lines(const struct samples *samples, struct arena *arena, size_t *count_out);

@@ -13,13 +13,14 @@ struct merge {
 static uint64_t hash_frame(const struct samples_frame *frame) {
     uint64_t numbers[] = {frame->parent, frame->kind, frame->line, frame->address};
     uint64_t hash = span_hash((struct span){(const char *)numbers, sizeof numbers}, 0);
-    return span_hash(frame->function, span_hash(frame->file, hash));
+    return span_hash(frame->function, span_hash(frame->file, span_hash(frame->module, hash)));
 }
 
 /* The native id of a thread is its own process's. */
 static bool same_frame(const struct samples_frame *a, const struct samples_frame *b) {
     return a->parent == b->parent && a->kind == b->kind && a->line == b->line && a->address == b->address &&
-           span_equal(a->file, b->file) && span_equal(a->function, b->function);
+           span_equal(a->file, b->file) && span_equal(a->function, b->function) &&
+           span_equal(a->module, b->module);
 }
 
 static uint32_t merged_frame(struct merge *merge, struct samples_frame frame) {
