@@ -88,45 +88,47 @@ bool agent_elf_read(const struct dl_phdr_info *info, struct agent_elf *out) {
     return out->symbols && out->names;
 }
 
-static bool is_definition(const struct agent_elf *object, uint32_t index, const char *name) {
+static uintptr_t definition(const struct agent_elf *object, uint32_t index, const char *name) {
     const ElfW(Sym) *symbol = &object->symbols[index];
-    return symbol->st_shndx != SHN_UNDEF && strcmp(object->names + symbol->st_name, name) == 0;
+    if (symbol->st_shndx == SHN_UNDEF || ELF64_ST_TYPE(symbol->st_info) != STT_FUNC ||
+        strcmp(object->names + symbol->st_name, name) != 0)
+        return 0;
+    return object->base + symbol->st_value;
 }
 
 /* The words of DT_GNU_HASH: buckets, first symbol, words of the filter (64 bits each), shift; filter, buckets, chains. */
-static bool find_by_gnu_hash(const struct agent_elf *object, const char *name) {
+static uintptr_t find_by_gnu_hash(const struct agent_elf *object, const char *name) {
     const uint32_t *head = object->gnu_hash, *buckets = head + 4 + head[2] * (sizeof(ElfW(Addr)) / 4);
     uint32_t hash = 5381;
     for (const char *letter = name; *letter; letter++)
         hash = hash * 33 + (unsigned char)*letter;
     uint32_t index = head[0] ? buckets[hash % head[0]] : 0;
     if (index < head[1] || !index)
-        return false;
+        return 0;
     const uint32_t *chains = buckets + head[0] - head[1];
     for (;; index++) {
-        if ((chains[index] | 1) == (hash | 1) && is_definition(object, index, name))
-            return true;
-        if (chains[index] & 1)
-            return false;
+        uintptr_t found = (chains[index] | 1) == (hash | 1) ? definition(object, index, name) : 0;
+        if (found || chains[index] & 1)
+            return found;
     }
 }
 
 /* The words of DT_HASH: buckets, symbols; buckets, chains. */
-static bool find_by_hash(const struct agent_elf *object, const char *name) {
-    for (uint32_t index = 1; index < object->hash[1]; index++)
-        if (is_definition(object, index, name))
-            return true;
-    return false;
+static uintptr_t find_by_hash(const struct agent_elf *object, const char *name) {
+    uintptr_t found = 0;
+    for (uint32_t index = 1; index < object->hash[1] && !found; index++)
+        found = definition(object, index, name);
+    return found;
 }
 
-bool agent_elf_defines(const struct agent_elf *object, const char *name) {
+uintptr_t agent_elf_find(const struct agent_elf *object, const char *name) {
     if (object->gnu_hash)
         return find_by_gnu_hash(object, name);
-    return object->hash && find_by_hash(object, name);
+    return object->hash ? find_by_hash(object, name) : 0;
 }
 
 bool agent_elf_is_libc(const struct agent_elf *object) {
-    static const char *const names[] = {"libc.so", "libc.musl-", "libpthread.so", "libdl.so", "librt.so"};
+    static const char *const names[] = {"libc.so", "libc.musl-", "ld-", "ld64.so", "libpthread.so", "libdl.so", "librt.so"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strncmp(object->own_name, names[i], strlen(names[i])) == 0)
             return true;

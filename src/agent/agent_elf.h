@@ -35,10 +35,10 @@ bool agent_elf_holds(const struct agent_elf *object, uintptr_t address);
 /* Whether the loader maps this address to be written, before it makes some of it read-only. */
 bool agent_elf_may_write(const struct agent_elf *object, uintptr_t address);
 
-/* Whether others can find `name` in it. */
-bool agent_elf_defines(const struct agent_elf *object, const char *name);
+/* The address of the function `name` if this is where it is, and others can find it; else 0. */
+uintptr_t agent_elf_find(const struct agent_elf *object, const char *name);
 
-/* Whether it is the C library, or a part of it. */
+/* Whether it is the C library or a part of it, the loader too. */
 bool agent_elf_is_libc(const struct agent_elf *object);
 
 #endif

@@ -13,6 +13,7 @@ static struct {
     void *(*calloc)(size_t count, size_t size);
     void *(*realloc)(void *block, size_t size);
     void (*free)(void *block);
+    void *(*reallocarray)(void *block, size_t count, size_t size);
     int (*posix_memalign)(void **out, size_t alignment, size_t size);
     void *(*aligned_alloc)(size_t alignment, size_t size);
     void *(*memalign)(size_t alignment, size_t size);
@@ -57,26 +58,33 @@ static void *outside(void *context, size_t size) {
 }
 
 /* The old block dies before: as soon as it is free, another thread may be given its address. */
-static void *ours_realloc(void *block, size_t size) {
-    size_t old;
+static void *resized(void *block, size_t size, void *(*resize)(void *block, size_t count, size_t size), size_t count) {
+    size_t old, bytes = count * size;
     struct wire_block entry;
     if (AGENT_UNLIKELY(agent_in_range(block)) && agent_owns(block, &old))
-        return agent_retake(block, old, size, outside, NULL);
+        return agent_retake(block, old, bytes, outside, NULL);
     bool died = agent_beside_may_have(block) && agent_beside_dies(block, &entry);
-    void *moved = real.realloc(block, size);
+    void *moved = resize(block, count, size);
     if (moved)
-        return counted(moved, size);
-    if (died && size)
+        return counted(moved, bytes);
+    if (died && bytes)
         agent_beside_lives(block, &entry);
     return NULL;
 }
 
+static void *resize_one(void *block, size_t count, size_t size) {
+    (void)count;
+    return real.realloc(block, size);
+}
+
+static void *ours_realloc(void *block, size_t size) {
+    return resized(block, size, resize_one, 1);
+}
+
 static void *ours_reallocarray(void *block, size_t count, size_t size) {
     size_t bytes;
-    if (!__builtin_mul_overflow(count, size, &bytes))
-        return ours_realloc(block, bytes);
-    errno = ENOMEM;
-    return NULL;
+    bool fits = !__builtin_mul_overflow(count, size, &bytes);
+    return fits ? resized(block, size, real.reallocarray, count) : real.reallocarray(block, count, size);
 }
 
 static int ours_posix_memalign(void **out, size_t alignment, size_t size) {
@@ -112,7 +120,7 @@ static struct agent_slot_rule rules[RULES] = {
     [POSIX_MEMALIGN] = {"posix_memalign", 0, (uintptr_t)ours_posix_memalign, true},
     [ALIGNED_ALLOC] = {"aligned_alloc", 0, (uintptr_t)ours_aligned_alloc, true},
     [MEMALIGN] = {"memalign", 0, (uintptr_t)ours_memalign, true},
-    [REALLOCARRAY] = {"reallocarray", 0, (uintptr_t)ours_reallocarray, false},
+    [REALLOCARRAY] = {"reallocarray", 0, (uintptr_t)ours_reallocarray, true},
     [MMAP] = {"mmap", 0, (uintptr_t)agent_mmap, false},
     [MMAP64] = {"mmap64", 0, (uintptr_t)agent_mmap64, false},
     [MUNMAP] = {"munmap", 0, (uintptr_t)agent_munmap, false},
@@ -138,8 +146,9 @@ static bool find_real(void) {
     if (real.free)
         return true;
     for (int i = 0; i < RULES; i++) {
-        uintptr_t found = find(rules[i].name);
-        rules[i].real = i < REALLOCARRAY || agent_slots_is_libc(found) ? found : 0;
+        bool is_libc;
+        uintptr_t found = agent_slots_find(rules[i].name, &is_libc);
+        rules[i].real = i <= REALLOCARRAY || is_libc ? found : 0;
         if (!found && i < REALLOCARRAY)
             return false;
     }
@@ -149,6 +158,7 @@ static bool find_real(void) {
     real.posix_memalign = (int (*)(void **, size_t, size_t))rules[POSIX_MEMALIGN].real;
     real.aligned_alloc = (void *(*)(size_t, size_t))rules[ALIGNED_ALLOC].real;
     real.memalign = (void *(*)(size_t, size_t))rules[MEMALIGN].real;
+    real.reallocarray = (void *(*)(void *, size_t, size_t))rules[REALLOCARRAY].real;
     real.dlsym = (void *(*)(void *, const char *))rules[DLSYM].real;
     real.is_initialized = (int (*)(void))find("Py_IsInitialized");
     real.holds_gil = (int (*)(void))find("PyGILState_Check");

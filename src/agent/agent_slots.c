@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -129,10 +128,9 @@ static void give_back(struct agent_elf *object, uintptr_t *slot, const struct ag
         change(object, slot, rule->ours, rule->real);
 }
 
-/* The agent, the loader, and who has an allocator of its own: what it asks for itself is in its blocks. */
+/* The agent, libc, and who has an allocator of its own: what it asks for itself is in its blocks. */
 static bool is_left_alone(const struct agent_elf *object) {
-    return agent_elf_holds(object, (uintptr_t)&slots) || object->base == getauxval(AT_BASE) ||
-           agent_elf_defines(object, "malloc") || agent_elf_is_libc(object);
+    return agent_elf_holds(object, (uintptr_t)&slots) || agent_elf_find(object, "malloc") || agent_elf_is_libc(object);
 }
 
 static int set_object(struct dl_phdr_info *info, size_t size, void *context) {
@@ -159,7 +157,7 @@ static int look_for_allocator(struct dl_phdr_info *info, size_t size, void *cont
     struct agent_elf object;
     (void)size;
     if (agent_elf_read(info, &object) && !agent_elf_holds(&object, (uintptr_t)&slots) &&
-        object.base != getauxval(AT_BASE) && !agent_elf_is_libc(&object) && agent_elf_defines(&object, "malloc"))
+        !agent_elf_is_libc(&object) && agent_elf_find(&object, "malloc"))
         scan->has_other_allocator = true;
     return 0;
 }
@@ -227,16 +225,42 @@ void agent_slots_look(void) {
     errno = known;
 }
 
-static int find_libc(struct dl_phdr_info *info, size_t size, void *context) {
+/* ---- where functions are ------------------------------------------------------------------------------------ */
+
+struct search {
+    const char *name;
+    uintptr_t address; /* in: the lookup's answer; out: where the function is */
+    uintptr_t first;   /* the first library that has it */
+    bool is_there, is_libc;
+};
+
+static int search_one(struct dl_phdr_info *info, size_t size, void *context) {
+    struct search *search = context;
     struct agent_elf object;
     (void)size;
-    return agent_elf_read(info, &object) && agent_elf_is_libc(&object) &&
-           agent_elf_holds(&object, *(const uintptr_t *)context);
+    if (!agent_elf_read(info, &object) || agent_elf_holds(&object, (uintptr_t)&slots))
+        return 0;
+    uintptr_t found = agent_elf_find(&object, search->name);
+    search->first = search->first ? search->first : found;
+    if (agent_elf_holds(&object, search->address)) {
+        search->is_there = found;
+        search->is_libc = agent_elf_is_libc(&object);
+    }
+    return 0;
 }
 
-bool agent_slots_is_libc(uintptr_t address) {
-    return dl_iterate_phdr(find_libc, &address) != 0;
+uintptr_t agent_slots_find(const char *name, bool *is_libc_out) {
+    struct search search = {.name = name, .address = (uintptr_t)dlsym(RTLD_DEFAULT, name)};
+    dl_iterate_phdr(search_one, &search);
+    if (search.address && !search.is_there) {
+        search.address = search.first;
+        dl_iterate_phdr(search_one, &search);
+    }
+    *is_libc_out = search.is_libc;
+    return search.address;
 }
+
+/* ---- fork --------------------------------------------------------------------------------------------------- */
 
 /* Who forks inside of a scan (a signal handler) goes on with it in the child. */
 void agent_slots_before_fork(void) {

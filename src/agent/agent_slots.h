@@ -22,8 +22,10 @@ struct agent_slot_rule {
  * since. `rules` stay. 0, or ENOTSUP where the loader's lock cannot be had. */
 int agent_slots_set(const struct agent_slot_rule *rules, size_t count, bool ours);
 
-/* Whether the library that holds `address` is the C library. */
-bool agent_slots_is_libc(uintptr_t address);
+/* The function that a lookup of `name` leads to, and whether it is the C library's; 0 if there is none. A program that
+ * is not position-independent may answer for a function with its own table of calls (the function then has one address
+ * for all who compare): what stands behind that is meant. */
+uintptr_t agent_slots_find(const char *name, bool *is_libc_out);
 
 /* Sets the slots of libraries that were loaded since. Called by who is about to ask the loader for something. */
 void agent_slots_look(void);
