@@ -24,6 +24,16 @@ static remote_address symbol_of_libc(const struct memory *memory, const char *na
     return 0;
 }
 
+/* Of glibc no file is just libc.so. */
+static bool runs_on_musl(const struct memory *memory) {
+    for (size_t i = 0; i < memory->segment_count; i++) {
+        const char *base = strrchr(memory->segments[i].path, '/');
+        if (base && (strcmp(base, "/libc.so") == 0 || strncmp(base, "/ld-musl", 8) == 0 || strncmp(base, "/libc.musl", 10) == 0))
+            return true;
+    }
+    return false;
+}
+
 static uint64_t own_number(int pid) {
     char path[64], status[8192];
     snprintf(path, sizeof path, "/proc/%d/status", proc_live_thread(pid));
@@ -49,6 +59,8 @@ const char *attach_door_words(const struct attachment *attachment, struct attach
     door->error = symbol_of_libc(memory, "dlerror");
     if (!door->save_thread || !door->restore_thread || !out->harmless)
         return "its Python exports no functions";
+    if (runs_on_musl(memory))
+        return "its C library, musl, takes no sampler into a program that runs: start it by caulk run";
     if (!door->open || !door->find || !door->error)
         return "it cannot load libraries: it is linked statically, or its C library is not known";
     if (!door->process)
