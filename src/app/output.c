@@ -46,7 +46,7 @@ struct error *output_close(struct output *output) {
     if (!output->path)
         return NULL;
     errno = 0;
-    bool written = !ferror(output->file) && fflush(output->file) == 0;
+    bool written = fflush(output->file) == 0 && !ferror(output->file); /* a second failure tells why */
     int reason = errno;
     if (fclose(output->file) != 0 && written) {
         written = false;

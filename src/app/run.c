@@ -7,18 +7,24 @@
 #include "app/run_report.h"
 
 #include <dirent.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SETTINGS_MOST = 3 };
+enum { SETTINGS_MOST = 3, LEAST_ROOM = 16 << 20 };
 
 struct run {
     const struct choices *choices;
     struct arena arena;
-    const char *folder; /* private, for the recordings */
+    const char *outer;  /* what has the folder; NULL before it is there */
+    const char *folder; /* for the recordings */
     char working[4096]; /* the current folder */
     char *settings[SETTINGS_MOST]; /* of the environment */
     char **words;
@@ -33,11 +39,25 @@ static const char *temporary_root(void) {
     return named && *named && !strpbrk(named, " %") ? named : "/tmp";
 }
 
+static const char *unguessable_name(struct arena *arena) {
+    uint64_t words[2] = {0};
+    ssize_t got = getrandom(words, sizeof words, 0);
+    return got == sizeof words ? arena_format(arena, "%016" PRIx64 "%016" PRIx64, words[0], words[1]) : NULL;
+}
+
+/* A program that root starts may become another user, whose processes make recordings too: they can if they know the
+ * name of the folder, which nobody can list who was not told it. */
 static struct error *make_folder(struct run *run) {
-    char *folder = arena_format(&run->arena, "%s/caulk-run-XXXXXX", temporary_root());
-    if (!mkdtemp(folder))
-        return error_from_errno(STATUS_OUTPUT, "run: a folder for the recordings, %s", folder);
-    run->folder = folder;
+    char *outer = arena_format(&run->arena, "%s/caulk-run-XXXXXX", temporary_root());
+    if (!mkdtemp(outer))
+        return error_from_errno(STATUS_OUTPUT, "run: a folder for the recordings, %s", outer);
+    run->outer = run->folder = outer;
+    const char *name = geteuid() == 0 ? unguessable_name(&run->arena) : NULL;
+    if (!name)
+        return NULL;
+    run->folder = arena_format(&run->arena, "%s/%s", outer, name);
+    if (mkdir(run->folder, 0700) != 0 || chmod(run->folder, S_ISVTX | 0733) != 0 || chmod(outer, 0711) != 0)
+        return error_from_errno(STATUS_OUTPUT, "run: a folder for the recordings, %s", run->folder);
     return NULL;
 }
 
@@ -67,11 +87,18 @@ static struct error *make_settings(struct run *run) {
     return NULL;
 }
 
-static const char *note_of(const struct recordings *recordings, struct arena *arena) {
+static const char *note_of(const struct run *run, const struct recordings *recordings, struct arena *arena) {
+    struct rlimit limit;
+    struct statvfs disk;
     if (recordings->damaged)
-        return arena_format(arena, "%zu recordings could not be read", recordings->damaged);
+        return arena_format(arena, "%zu %s", recordings->damaged,
+                            recordings->damaged == 1 ? "recording could not be read" : "recordings could not be read");
     if (recordings->count)
         return NULL;
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < LEAST_ROOM)
+        return "nothing was recorded: files may not have the size of a recording here (ulimit -f)";
+    if (statvfs(run->folder, &disk) == 0 && disk.f_bavail < LEAST_ROOM / disk.f_frsize)
+        return arena_format(arena, "nothing was recorded: no room in %s (TMPDIR names another folder)", temporary_root());
     return "no Python was seen: the program is none, clears its environment, or is linked statically";
 }
 
@@ -101,7 +128,7 @@ static struct error *report(const struct run *run, const struct recordings *reco
     struct run_report filled = {0};
     run_report_fill(recordings, &run->watch, &arena, &filled);
     fill_end(run, &filled);
-    const char *note = note_of(recordings, &arena);
+    const char *note = note_of(run, recordings, &arena);
     filled.notes = &note;
     filled.note_count = note != NULL;
     struct error *error = NULL;
@@ -174,6 +201,8 @@ struct error *run_and_record(const struct choices *choices, struct arena *arena,
         error = run_program(&run, arena, out);
     if (run.folder)
         remove_folder(run.folder);
+    if (run.outer)
+        rmdir(run.outer);
     *wait_status_out = run.program.wait_status;
     arena_deinit(&run.arena);
     return error;

@@ -189,7 +189,7 @@ static uint32_t least_size(const struct layout *at, enum walker walker) {
     case WALK_WEAKREF: return END_OF(at->weakref_callback);
     case WALK_MANAGED_BUFFER: return END_OF(at->managed_buffer_object);
     case WALK_MEMORYVIEW: return END_OF(at->memoryview_buffer);
-    case WALK_BYTEARRAY: return END_OF(at->bytearray_allocated);
+    case WALK_BYTEARRAY: return END_OF(at->bytearray_allocated, at->bytearray_bytes);
     case WALK_DEQUE: return longer + DEQUE_SIZE;
     case WALK_LRU_CACHE: return longer + LRU_CACHE_SIZE;
     case WALK_LRU_LINK: return longer + LRU_LINK_SIZE;

@@ -134,11 +134,10 @@ static uint64_t element_size(const struct walk *walk) {
     return size;
 }
 
-/* Objects/bytearrayobject.c: bytearray_sizeof; a buffer that is a bytes object belongs to the array alone. */
+/* Objects/bytearrayobject.c: bytearray_sizeof; a buffer that is a bytes object has a size of its own. */
 static uint64_t bytearray_size(const struct walk *walk) {
-    uint64_t allocated = word_at(walk->bytes, walk->layout->bytearray_allocated);
-    bool is_object = walk->layout->bytearray_bytes != LAYOUT_NONE && allocated > 0;
-    return walk->type->basic_size + allocated + (is_object ? walk->layout->bytes_data + 1 : 0);
+    bool is_object = walk->layout->bytearray_bytes != LAYOUT_NONE;
+    return walk->type->basic_size + (is_object ? 0 : word_at(walk->bytes, walk->layout->bytearray_allocated));
 }
 
 /* Modules/arraymodule.c: arrayobject {head, ob_item, allocated, ob_descr {typecode, itemsize}}. */

@@ -24,6 +24,11 @@ static void walk_memoryview(const struct walk *walk) {
     walk_field(walk, walk->layout->memoryview_buffer, REFERENCE_SLOT, "obj");
 }
 
+/* Objects/bytearrayobject.c of 3.15: the buffer is a bytes object of its own. */
+static void walk_bytearray(const struct walk *walk) {
+    walk_field(walk, walk->layout->bytearray_bytes, REFERENCE_SLOT, "buffer");
+}
+
 static void walk_builtin_part(const struct walk *walk) {
     switch (walk->type->walker) {
     case WALK_DICT: walk_dict(walk); break;
@@ -42,6 +47,7 @@ static void walk_builtin_part(const struct walk *walk) {
     case WALK_WEAKREF: walk_weakref(walk); break;
     case WALK_MANAGED_BUFFER: walk_managed_buffer(walk); break;
     case WALK_MEMORYVIEW: walk_memoryview(walk); break;
+    case WALK_BYTEARRAY: walk_bytearray(walk); break;
     case WALK_DEQUE: walk_deque(walk); break;
     case WALK_ORDERED_DICT: walk_ordered_dict(walk); break;
     case WALK_LRU_CACHE: walk_lru_cache(walk); break;
@@ -58,7 +64,6 @@ static void walk_builtin_part(const struct walk *walk) {
     case WALK_TEXT:
     case WALK_LONG:
     case WALK_BYTES:
-    case WALK_BYTEARRAY:
     case WALKER_COUNT: break;
     }
 }

@@ -42,7 +42,7 @@ class Run:
         self.log = tmp_path / "stderr.txt"
         options = ["--python", python] if python else []
         self.command = [caulk, "run", "--json", str(self.json), *options, *map(str, words)]
-        environment = dict(os.environ, TMPDIR=str(tmp_path / "tmp"), PYTHONUNBUFFERED="1", **more.pop("env", {}))
+        environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp"), "PYTHONUNBUFFERED": "1", **more.pop("env", {})}
         (tmp_path / "tmp").mkdir(exist_ok=True)
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment,

@@ -93,3 +93,11 @@ def test_tables_of_the_interpreter_have_names(python, dump_graph, target):
     tables = {row[2] for row in holders(dump_graph, process.pid, "list") + holders(dump_graph, process.pid, "dict") if row[3] == "interpreter"}
     assert {EXPECTED[name][0] for name in TABLES} <= tables
     assert {"sys.__dict__", "builtins.__dict__", "warnings.filters"} <= tables
+
+
+def test_the_memory_of_a_bytearray_is_held_by_it(dump_graph, target):
+    """From 3.15 on it is a bytes object."""
+    python = pythons.find("3.15") or pytest.skip("CPython 3.15 is not on this machine")
+    process = target([python, "-c", "KEPT = [bytearray(5000) for _ in range(7)]\nprint('ready', flush=True)\nimport time\ntime.sleep(60)"])
+    rows = holders(dump_graph, process.pid, "bytes")
+    assert sum(row[0] == "" and row[1:3] == ("bytearray", "buffer") for row in rows) >= 7
