@@ -52,6 +52,12 @@ static struct series_trend judge(const struct growth_work *work, const double *v
     struct series_trend steady;
     series_judge(&(struct series){work->effort, values, work->count}, noise, &steady);
     trend.verdict = steady.verdict;
+    /* What slows down as its work does is no warm-up: a server with fewer requests waits for them less often. */
+    if (steady.verdict == SERIES_LEVELS_OFF && work->rests) {
+        series_judge(&(struct series){work->rests, values, work->count}, noise, &steady);
+        if (steady.verdict == SERIES_GROWS)
+            trend.verdict = SERIES_GROWS;
+    }
     return trend;
 }
 
@@ -216,6 +222,18 @@ static void compare(struct growth_work *work, struct growth *out) {
     }
 }
 
+/* The axis of rests; NULL if there are too few of them between two observations to stand for work. */
+static double *axis_of_rests(struct growth_work *work) {
+    enum { LEAST_RESTS = 20 };
+    double *axis = arena_new(&work->scratch, double, work->count);
+    for (size_t i = 0; i < work->count; i++) {
+        axis[i] = work->observations[i].rests;
+        if (i && axis[i] < axis[i - 1] + LEAST_RESTS)
+            return NULL;
+    }
+    return axis;
+}
+
 void growth_compute(const struct observation *observations, size_t count, uint64_t least_bytes,
                     struct arena *arena, struct growth *out) {
     struct growth_work work = {.observations = observations, .count = count, .arena = arena};
@@ -228,6 +246,7 @@ void growth_compute(const struct observation *observations, size_t count, uint64
         work.time[i] = observations[i].time;
         work.effort[i] = known ? observations[i].work : observations[i].time;
     }
+    work.rests = axis_of_rests(&work);
     judge_totals(&work, out);
     if (count >= 2 && observations[count - 1].tree.count)
         compare(&work, out);

@@ -15,6 +15,7 @@
 struct observation {
     double time;            /* seconds since the first one */
     double work;            /* ... of them, those in which the target could work; all 0 if unknown */
+    double rests;           /* how often it had nothing to do by then, rising; all 0 if unknown */
     struct path_tree tree;
     uint64_t objects, bytes; /* live: reached from the root or held by native code */
     uint64_t garbage_objects, garbage_bytes;   /* waits for the collector */

@@ -23,6 +23,7 @@ struct growth_work {
     struct map *addresses;    /* ... and address of a single object -> node */
     double *time;
     double *effort;           /* the axis of the gate: time in which the target could work */
+    double *rests;            /* another one: how often it had nothing to do; NULL if that tells nothing */
     uint32_t *first_child, *next_sibling; /* in the last tree */
     struct map branches;      /* keys of nodes that are judged by themselves, not as a part of what holds them */
     struct vector pending;    /* uint32_t: branches that wait to be examined */

@@ -98,6 +98,7 @@ void history_add(struct history *history, const struct stage *stage, size_t capa
     }
     history->last_running = facts->running;
     history->last_waiting = facts->waiting;
+    observation->rests = (double)facts->rests;
     fill_totals(stage, observation);
     observation->refcounts = refcounts_copy(&stage->refcounts, &history->arena);
     path_tree_build(&stage->heap->graph, &stage->reach, &stage->paths, false, &history->arena, &observation->tree);

@@ -74,6 +74,7 @@ static void fill_facts(struct heap_facts *facts, const struct live_identity *ide
     facts->swapped = resident->swapped;
     facts->running = schedule->running;
     facts->waiting = schedule->waiting;
+    facts->rests = schedule->rests;
 }
 
 static struct error *check_identity(struct target *target, const struct live_identity *identity) {

@@ -45,7 +45,8 @@ static double plan_next(struct watch *watch, double now) {
     if (watch->least_cost <= 0 || cost < watch->least_cost)
         watch->least_cost = cost;
     double affordable = watch->least_cost > 0 ? floor(rest / watch->least_cost) : (double)left;
-    size_t least = watch->taken < WATCH_LEAST ? WATCH_LEAST - watch->taken : rest > watch->seconds / (double)watch->asked / 2;
+    size_t enough = watch->asked < WATCH_LEAST_CERTAIN ? watch->asked : WATCH_LEAST_CERTAIN;
+    size_t least = watch->taken < enough ? enough - watch->taken : rest > watch->seconds / (double)watch->asked / 2;
     if (affordable < (double)left)
         left = affordable > (double)least ? (size_t)affordable : least;
     watch->wanted = watch->taken + left;

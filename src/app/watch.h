@@ -6,7 +6,9 @@
 #include "app/progress.h"
 #include "app/target.h"
 
-enum { WATCH_LEAST = 3 }; /* snapshots that a verdict about growth needs */
+/* Snapshots that a verdict about growth needs, and those that one of some certainty needs (series.h): so many are taken
+ * even if the time that was asked for is over. */
+enum { WATCH_LEAST = 3, WATCH_LEAST_CERTAIN = 4 };
 
 struct watch {
     struct target *targets; /* one live process, or as many as there are snapshots */

@@ -25,6 +25,7 @@ struct heap_facts {
     uint64_t gc_collections[3]; /* how often each generation was collected so far */
     uint64_t rss, anonymous, file, shared, stacks, swapped; /* resident bytes; 0 unknown */
     double running, waiting;  /* seconds that its threads had a processor, and waited for one; 0 unknown */
+    uint64_t rests;           /* how often one of them had nothing to do and waited; 0 unknown */
     uint64_t faults;
     uint64_t image_bytes;     /* memory that the image took */
 };

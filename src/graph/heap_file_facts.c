@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-enum { NUMBER_COUNT = 22 };
+enum { NUMBER_COUNT = 23 };
 
 /* In the order of the file; `double` travels as its bits. */
 static void numbers_from_facts(const struct heap_facts *facts, uint64_t numbers[NUMBER_COUNT]) {
@@ -12,7 +12,7 @@ static void numbers_from_facts(const struct heap_facts *facts, uint64_t numbers[
         facts->gc_threshold[0], facts->gc_threshold[1], facts->gc_threshold[2],
         facts->gc_collections[0], facts->gc_collections[1], facts->gc_collections[2],
         facts->rss, facts->anonymous, facts->file, facts->shared, facts->stacks, facts->swapped,
-        facts->faults, facts->image_bytes, 0, 0,
+        facts->faults, facts->image_bytes, 0, 0, facts->rests,
     };
     memcpy(numbers, plain, sizeof plain);
     memcpy(&numbers[1], &facts->taken_at, 8);
@@ -35,6 +35,7 @@ static void facts_from_numbers(const uint64_t numbers[NUMBER_COUNT], struct heap
     facts->copy_ms = finite_or_zero(numbers[3]);
     facts->running = finite_or_zero(numbers[20]);
     facts->waiting = finite_or_zero(numbers[21]);
+    facts->rests = numbers[22];
     facts->gc_objects = numbers[4];
     facts->gc_enabled = numbers[5] != 0;
     for (int i = 0; i < 3; i++) {

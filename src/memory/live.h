@@ -28,10 +28,12 @@ struct live_resident {
 };
 struct error *live_resident(int pid, struct live_resident *out);
 
-/* How the process got on with the processors since it began, summed over the threads that it has now, in seconds:
- * time on a processor, and time ready to run but waiting for one. False if the kernel does not tell. */
+/* How the process got on with the processors since it began, summed over the threads that it has now: seconds on a
+ * processor, seconds ready to run but waiting for one, and how often a thread had nothing to do and waited. False if the
+ * kernel does not tell. */
 struct live_schedule {
     double running, waiting;
+    uint64_t rests;
 };
 bool live_schedule(int pid, struct live_schedule *out);
 

@@ -155,13 +155,16 @@ struct error *live_resident(int pid, struct live_resident *out) {
 
 /* /proc/PID/task/TID/schedstat: nanoseconds on a processor, nanoseconds in the run queue, time slices. */
 static bool add_schedule(const char *tasks, const char *name, struct live_schedule *out) {
-    char path[512], text[256];
+    char path[512], text[8192];
     unsigned long long running, waiting;
     snprintf(path, sizeof path, "%s/%s/schedstat", tasks, name);
     if (proc_read(path, sizeof text, text) <= 0 || sscanf(text, "%llu %llu", &running, &waiting) != 2)
         return false;
     out->running += (double)running / 1e9;
     out->waiting += (double)waiting / 1e9;
+    snprintf(path, sizeof path, "%s/%s/status", tasks, name);
+    if (proc_read(path, sizeof text, text) > 0)
+        out->rests += (uint64_t)proc_status_field(text, "voluntary_ctxt_switches:", 0);
     return true;
 }
 

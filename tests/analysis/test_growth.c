@@ -391,6 +391,24 @@ TEST(a_program_that_starves_leaks_as_fast_as_it_works) {
     CHECK(world->growth.holders[0].bytes.slope < 148 * 40); /* per second of the clock, all the same */
 }
 
+/* A server that has fewer requests in the second half waits for fewer; a warm-up waits for as many as before. */
+TEST(a_program_with_less_to_do_leaks_as_fast_as_it_works) {
+    struct world *world = watch(draw_slower_and_slower);
+    static const double fewer[] = {0, 300, 600, 900, 1000, 1110, 1220, 1330}, as_many[] = {0, 300, 600, 900, 1200, 1500, 1800, 2100},
+                        too_few[] = {0, 30, 60, 90, 100, 111, 122, 133};
+    const struct {
+        const double *rests;
+        const char *leaks, *settled;
+    } cases[] = {{fewer, "shop.STORE", ""}, {as_many, "", "shop.STORE"}, {too_few, "", "shop.STORE"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (int step = 0; step < SNAPSHOTS; step++)
+            world->observations[step].rests = cases[i].rests[step];
+        growth_compute(world->observations, SNAPSHOTS, LEAST, &world->arena, &world->growth);
+        CHECK_TEXT(leaks(world), cases[i].leaks);
+        CHECK_TEXT(settled(world), cases[i].settled);
+    }
+}
+
 TEST(three_snapshots_are_too_few) {
     struct world *world = watch_times(draw_store, 3);
     CHECK_EQUAL(world->growth.count, 0);
@@ -409,4 +427,5 @@ TEST_MAIN(RUN(a_quiet_heap_has_no_growth); RUN(a_dict_that_only_grows); RUN(a_di
           RUN(a_buffer_grows_without_any_object); RUN(garbage_grows_in_its_own_series);
           RUN(objects_that_nobody_shows_stand_for_themselves); RUN(threads_that_multiply_stand_for_themselves);
           RUN(modules_that_multiply_are_held_by_their_table); RUN(a_list_of_an_instance_behind_an_instance);
-          RUN(a_tree_is_held_by_its_top); RUN(three_snapshots_are_too_few); RUN(a_program_that_starves_leaks_as_fast_as_it_works); RUN(a_container_is_itself_whatever_path_leads_to_it);)
+          RUN(a_tree_is_held_by_its_top); RUN(three_snapshots_are_too_few); RUN(a_program_that_starves_leaks_as_fast_as_it_works);
+          RUN(a_program_with_less_to_do_leaks_as_fast_as_it_works); RUN(a_container_is_itself_whatever_path_leads_to_it);)
