@@ -27,7 +27,7 @@ _caulk() {
         [[ ${COMP_WORDS[1]} == @(doctor|attach|detach) ]] || options+=" --pause --types"
         case ${COMP_WORDS[1]} in
         leaks) options+=" --seconds --snapshots --lines" ;;
-        attach) options+=" --seconds --interval --every-byte --output" ;;
+        attach) options+=" --seconds --interval --every-byte --native --output" ;;
         snapshot) options+=" --output --values" ;;
         top) options+=" --by --limit" ;;
         tree) options+=" --depth --limit" ;;

@@ -99,8 +99,10 @@ const struct command command_attach = {
                "made. Nothing needs to be installed in the process. The library is loaded between two bytecodes of the\n"
                "process's own code: by its remote debugging (CPython 3.14), else by a pending call. Where that is not\n"
                "safe or not possible, nothing is done and the reason is told.\n"
+               "With --native what C code takes of malloc and mmap counts for the line of Python that called it.\n"
                "caulk leaks PID then tells the lines that allocated what leaks.",
     .examples = "  caulk attach 4121\n"
+                "  caulk attach 4121 --native -o run.caulkrec; sleep 60; caulk detach 4121; caulk lines run.caulkrec\n"
                 "  caulk attach 4121 --interval 65536 && caulk leaks 4121 --seconds 60; caulk detach 4121\n",
     .options = attach_options,
     .defaults = {.interval = 524288, .seconds = ATTACH_PATIENCE},
