@@ -1,4 +1,5 @@
 /* Hooks on Python's own allocators: the domains MEM and OBJ, which are called with the GIL. */
+#include "agent/agent_births.h"
 #include "agent/agent_work.h"
 
 #include <dlfcn.h>
@@ -78,7 +79,9 @@ static void *move_in(const struct allocator *from, void *block, size_t size, voi
 
 static void *sampled_malloc(void *context, size_t size) {
     if (!is_counted_down(size)) {
-        void *block = agent_sample(size, AGENT_ALIGNMENT, false);
+        void *block = context == &python.original[DOMAIN_OBJ] ? agent_births_claim(size) : NULL;
+        if (!block)
+            block = agent_sample(size, AGENT_ALIGNMENT, false);
         if (block)
             return block;
     }
@@ -97,8 +100,11 @@ static void *sampled_calloc(void *context, size_t count, size_t size) {
 
 static void *sampled_realloc(void *context, void *block, size_t size) {
     size_t old;
-    if (AGENT_UNLIKELY(agent_in_range(block)) && agent_owns(block, &old))
+    if (AGENT_UNLIKELY(agent_in_range(block)) && agent_owns(block, &old)) {
+        if (agent_births_is_unsure(block))
+            agent_births_settle(true);
         return agent_retake(block, old, size, outside, context);
+    }
     if (!is_counted_down(size)) {
         void *taken = agent_sample(size, AGENT_ALIGNMENT, false);
         if (taken)
@@ -109,6 +115,8 @@ static void *sampled_realloc(void *context, void *block, size_t size) {
 
 /* The last sample of a sampler that was stopped takes the hooks along. */
 static void free_ours(const struct allocator *from, void *block) {
+    if (agent_births_is_unsure(block))
+        agent_births_settle(true);
     if (!agent_release(block))
         from->free(from->context, block);
     else if (AGENT_READ(agent.phase) == AGENT_STOPPED)
@@ -282,6 +290,12 @@ void agent_hooks_python_end(void) {
         if (is_ours(&now))
             python.set(domain, &python.original[domain]);
     }
+}
+
+void *(*agent_hooks_python_behind(void *(*next)(void *context, size_t size)))(void *context, size_t size) {
+    void *(*was)(void *context, size_t size) = python.original[DOMAIN_OBJ].malloc;
+    AGENT_WRITE(python.original[DOMAIN_OBJ].malloc, next);
+    return was;
 }
 
 bool agent_python_is_ending(void) {

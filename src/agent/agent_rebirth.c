@@ -1,20 +1,26 @@
-/* Objects that are born again without an allocator: CPython keeps blocks of ended floats, tuples, lists and dicts
- * in free lists and hands them to the next object of the type.
+/* Objects that are born again without an allocator: CPython keeps blocks of ended floats, tuples, lists and
+ * dicts in free lists and hands them to the next object of the type.
  *
- * Where Python tells of every object's birth and end (PyRefTracer_SetTracer), a block of the range is booked on
- * its last birth. Before that, the deallocators of these types are wrapped, so that a block of the range comes
- * back instead of going onto a free list; and every block, where every one is counted. */
+ * Where Python tells of every object's birth and end (PyRefTracer_SetTracer), a block of the range is booked
+ * on its last birth. Before that, the deallocators of these types are wrapped, so that a block of the range
+ * comes back instead of going onto a free list; and every block, where every one is counted. What goes onto a
+ * free list may be drawn: see agent_births.c. */
+#include "agent/agent_births.h"
 #include "agent/agent_stack.h"
-#include "agent/agent_work.h"
 
 #include <dlfcn.h>
 #include <string.h>
 
 /* Include/cpython/object.h: PyObject, PyTypeObject. The copy of a type has what deallocation looks at. */
-enum { OBJECT_TYPE = 8, TYPE_DEALLOC = 48, TYPE_COPIED = 408, TYPES = 4 };
+enum { OBJECT_TYPE = 8, OBJECT_SIZE = 16, TYPE_DEALLOC = 48, TYPE_COPIED = 408 };
+
+/* Include/cpython/dictobject.h: PyDictObject. */
+enum { DICT_TABLE = 32 };
 
 /* Objects inside objects that may end within each other before Python's own limit is asked. */
 enum { NESTING = 40 };
+
+enum { FLOAT, TUPLE, LIST, DICT, TYPES };
 
 typedef void (*deallocator)(void *object);
 typedef int (*tracer)(void *object, int event, void *data);
@@ -27,51 +33,229 @@ struct kept_type {
 
 static struct {
     struct kept_type types[TYPES];
-    bool wrapped, traced;
+    void (*free)(void *block);
+    bool wrapped, traced, births;
+    bool learning;      /* on the way through a deallocator to see where its free list is */
+    bool floats_closed; /* the free list of floats takes and gives nothing */
 } kept;
 
 static __thread uint32_t nesting __attribute__((tls_model("initial-exec")));
 
 static const char *const names[TYPES] = {"PyFloat_Type", "PyTuple_Type", "PyList_Type", "PyDict_Type"};
 
-/* An object of a copied type is no exact float (tuple, list, dict): its deallocator frees it by tp_free. The copy
- * has the original deallocator, so that Python's limit on nesting (Include/cpython/object.h: Py_TRASHCAN_BEGIN)
- * is in force. */
-static inline void end_object(struct kept_type *kind, void *object) {
-    char **type = (char **)((char *)object + OBJECT_TYPE);
-    if (*type != kind->type) {
+static inline char **type_of(void *object) {
+    return (char **)((char *)object + OBJECT_TYPE);
+}
+
+static inline char *table_of(void *dict) {
+    char *table;
+    memcpy(&table, (char *)dict + DICT_TABLE, sizeof table);
+    return table;
+}
+
+/* An object of a copied type is no exact float (tuple, list, dict): its deallocator frees it by tp_free. The
+ * copy has the original deallocator, so that Python's limit on nesting (Include/cpython/object.h:
+ * Py_TRASHCAN_BEGIN) is in force. */
+static void end_without_list(struct kept_type *kind, void *object) {
+    if (agent_births_is_unsure((char *)object - (kind == &kept.types[FLOAT] ? 0 : 16)))
+        agent_births_settle(true);
+    *type_of(object) = kind->copy;
+    kind->original(object);
+}
+
+/* Both of these may go onto their lists. */
+static void end_drawn_dict(void *dict) {
+    uint64_t interval, table_interval;
+    char *table = table_of(dict);
+    struct agent_list *lists = agent_lists;
+    bool drawn = agent_draws_sample(lists[LIST_DICT].size, &interval);
+    bool table_drawn = !agent_in_range(table) && agent_draws_sample(lists[LIST_KEYS].size, &table_interval);
+    kept.types[DICT].original(dict);
+    if (drawn && kept.births)
+        agent_births_draw(&lists[LIST_DICT], dict, interval);
+    if (table_drawn && kept.births)
+        agent_births_draw(&lists[LIST_KEYS], table, table_interval);
+}
+
+/* What may go onto a list; onto none, if it is NULL. */
+static __attribute__((noinline)) void end_drawn(struct kept_type *kind, struct agent_list *list,
+                                                void *object) {
+    uint64_t interval;
+    if (list == &agent_lists[LIST_DICT]) {
+        end_drawn_dict(object);
+        return;
+    }
+    bool drawn = list && agent_draws_sample(list->size, &interval);
+    kind->original(object);
+    if (drawn && kept.births)
+        agent_births_draw(list, object, interval);
+}
+
+static inline void end_object(struct kept_type *kind, struct agent_list *list, uint32_t bytes, void *object) {
+    if (*type_of(object) != kind->type) {
         kind->original(object);
         return;
     }
     if (agent.every_byte || agent_in_range(object) || nesting >= NESTING) {
-        *type = kind->copy;
-        kind->original(object);
+        end_without_list(kind, object);
         return;
     }
     nesting++;
-    kind->original(object);
+    if (AGENT_UNLIKELY(agent_thread.countdown < (int64_t)bytes)) {
+        end_drawn(kind, list, object);
+    } else {
+        agent_thread.countdown -= bytes;
+        kind->original(object);
+    }
     nesting--;
 }
 
+/* A byte more than each block has, as with allocations. */
+enum { FLOAT_BYTES = 24 + 1, LIST_BYTES = 56 + 1, DICT_BYTES = 64 + 1, TUPLE_BYTES = 40 + 1 };
+
 static void float_ends(void *object) {
-    end_object(&kept.types[0], object);
+    end_object(&kept.types[FLOAT], &agent_lists[LIST_FLOAT], FLOAT_BYTES, object);
 }
 
 static void tuple_ends(void *object) {
-    end_object(&kept.types[1], object);
+    uint64_t items;
+    memcpy(&items, (char *)object + OBJECT_SIZE, sizeof items);
+    if (AGENT_LIKELY(items - 1 < LIST_TUPLES))
+        end_object(&kept.types[TUPLE], &agent_lists[LIST_TUPLE] + items - 1,
+                   TUPLE_BYTES + 8 * (uint32_t)items, object);
+    else
+        end_object(&kept.types[TUPLE], NULL, 1, object);
 }
 
 static void list_ends(void *object) {
-    end_object(&kept.types[2], object);
+    end_object(&kept.types[LIST], &agent_lists[LIST_LIST], LIST_BYTES, object);
+}
+
+/* The table goes onto a list of its own, from where one of the range must not go to another's dict. */
+static void take_back(char *table) {
+    struct agent_list *list = &agent_lists[LIST_KEYS];
+    if (kept.births && agent_lists_are_ours() && agent_list_top(list) == table) {
+        agent_list_pop(list);
+        kept.free(table);
+    }
 }
 
 static void dict_ends(void *object) {
-    end_object(&kept.types[3], object);
+    char *table = table_of(object);
+    bool ours = agent_in_range(table);
+    end_object(&kept.types[DICT], &agent_lists[LIST_DICT], DICT_BYTES + agent_lists[LIST_KEYS].size + 1,
+               object);
+    if (AGENT_UNLIKELY(ours))
+        take_back(table);
 }
 
 static const deallocator wrappers[TYPES] = {float_ends, tuple_ends, list_ends, dict_ends};
 
+/* ---- the first deaths, which tell where the free lists are ------------------------------------------------
+ */
+
+static void set_deallocator(int i, deallocator function) {
+    memcpy(kept.types[i].type + TYPE_DEALLOC, &function, sizeof function);
+}
+
+static void end_dict(void *object) {
+    if (agent.every_byte || agent_in_range(object))
+        end_without_list(&kept.types[DICT], object);
+    else
+        kept.types[DICT].original(object);
+}
+
+static bool may_learn(int i, void *object) {
+    return !kept.learning && *type_of(object) == kept.types[i].type && !agent.every_byte &&
+           !agent_in_range(object);
+}
+
+static bool learn(struct agent_list *list, void *pushed, deallocator end, void *object) {
+    kept.learning = true;
+    bool known = agent_list_learn(list, pushed, end, object);
+    kept.learning = false;
+    return known;
+}
+
+static void first_floats_end(void *object) {
+    if (!may_learn(FLOAT, object))
+        float_ends(object);
+    else if (learn(&agent_lists[LIST_FLOAT], object, kept.types[FLOAT].original, object))
+        set_deallocator(FLOAT, float_ends);
+}
+
+static void first_tuples_end(void *object) {
+    uint64_t items;
+    memcpy(&items, (char *)object + OBJECT_SIZE, sizeof items);
+    if (!may_learn(TUPLE, object) || items != 2)
+        tuple_ends(object);
+    else if (learn(&agent_lists[LIST_TUPLE + 1], object, kept.types[TUPLE].original, object))
+        set_deallocator(TUPLE, tuple_ends);
+}
+
+static void first_lists_end(void *object) {
+    if (!may_learn(LIST, object))
+        list_ends(object);
+    else if (learn(&agent_lists[LIST_LIST], object, kept.types[LIST].original, object))
+        set_deallocator(LIST, list_ends);
+}
+
+static void first_tables_end(void *object) {
+    char *table = table_of(object);
+    uint32_t size = agent_table_size(table);
+    if (kept.learning || *type_of(object) != kept.types[DICT].type || !size)
+        dict_ends(object);
+    else if (learn(&agent_lists[LIST_KEYS], table, end_dict, object)) {
+        agent_lists[LIST_KEYS].size = size;
+        set_deallocator(DICT, dict_ends);
+    }
+}
+
+static void first_dicts_end(void *object) {
+    if (!may_learn(DICT, object) || agent_table_size(table_of(object)))
+        dict_ends(object);
+    else if (learn(&agent_lists[LIST_DICT], object, kept.types[DICT].original, object))
+        set_deallocator(DICT, first_tables_end);
+}
+
+/* Python/ceval_macros.h: the interpreter itself puts floats that arithmetic has used up onto their list,
+ * unseen. A full list without a first float takes and gives nothing. */
+static void close_floats(void) {
+    struct agent_list *list = &agent_lists[LIST_FLOAT];
+    void *(*make)(double value) = (void *(*)(double))dlsym(RTLD_DEFAULT, "PyFloat_FromDouble");
+    uint32_t inside = agent_thread.inside;
+    agent_thread.inside = 1;
+    for (int i = 0; i < 50 && make && !list->items; i++) {
+        void *object = make(0.5);
+        if (object)
+            learn(list, object, kept.types[FLOAT].original, object);
+    }
+    agent_thread.inside = inside;
+    if (list->items && agent_list_mark(list, 1)) {
+        *list->count = list->most;
+        kept.floats_closed = true;
+    }
+}
+
+static void open_floats(void) {
+    if (kept.floats_closed && agent_lists_are_ours()) {
+        *agent_lists[LIST_FLOAT].count = 0;
+        agent_list_unmark(&agent_lists[LIST_FLOAT]);
+        kept.floats_closed = false;
+    }
+}
+
+static deallocator first_wrapper(int i) {
+    static const deallocator first[TYPES] = {first_floats_end, first_tuples_end, first_lists_end,
+                                             first_dicts_end};
+    if (!kept.births || (agent.every_byte && i != DICT))
+        return wrappers[i];
+    return agent.every_byte ? first_tables_end : first[i];
+}
+
 static void wrap_types(void) {
+    kept.free = (void (*)(void *))dlsym(RTLD_DEFAULT, "PyObject_Free");
+    kept.births = agent_births_begin() && kept.free;
     for (int i = 0; i < TYPES; i++) {
         struct kept_type *kind = &kept.types[i];
         kind->type = kind->type ? kind->type : dlsym(RTLD_DEFAULT, names[i]);
@@ -79,16 +263,35 @@ static void wrap_types(void) {
             continue;
         memcpy(kind->copy, kind->type, sizeof kind->copy);
         memcpy(&kind->original, kind->type + TYPE_DEALLOC, sizeof kind->original);
-        memcpy(kind->type + TYPE_DEALLOC, &wrappers[i], sizeof wrappers[i]);
     }
+    if (agent.every_byte && kept.births && agent_lists_are_ours() && kept.types[FLOAT].type)
+        close_floats();
+    for (int i = 0; i < TYPES; i++)
+        if (kept.types[i].type)
+            set_deallocator(i, first_wrapper(i));
     kept.wrapped = true;
+}
+
+static bool is_ours(deallocator function) {
+    for (int i = 0; i < TYPES; i++)
+        if (function == wrappers[i])
+            return true;
+    return function == first_floats_end || function == first_tuples_end || function == first_lists_end ||
+           function == first_dicts_end || function == first_tables_end;
 }
 
 static void unwrap_types(void) {
     for (int i = 0; i < TYPES; i++) {
-        char *dealloc = kept.types[i].type ? kept.types[i].type + TYPE_DEALLOC : NULL;
-        if (dealloc && memcmp(dealloc, &wrappers[i], sizeof wrappers[i]) == 0)
-            memcpy(dealloc, &kept.types[i].original, sizeof kept.types[i].original);
+        deallocator function;
+        if (!kept.types[i].type)
+            continue;
+        memcpy(&function, kept.types[i].type + TYPE_DEALLOC, sizeof function);
+        if (is_ours(function))
+            set_deallocator(i, kept.types[i].original);
+    }
+    if (kept.births) {
+        open_floats();
+        agent_births_end();
     }
     kept.wrapped = false;
 }

@@ -11,10 +11,6 @@ enum { IDLE_GAP = 64 << 10 }; /* bytes: after so many a thread looks whether sam
 /* Nanoseconds. A sample that takes longer was put aside for other processes. */
 enum { BUDGET_PERIOD = 1000000000, COST_LIMIT = 20000 };
 
-/* In the interval of a block that is counted no more: it is about to be copied, or its object has ended and the
- * block waits on one of Python's free lists. */
-#define UNCOUNTED ((uint64_t)1 << 63)
-
 #define LONGEST_GAP ((int64_t)1 << 46)
 #define LONGEST_INTERVAL ((uint64_t)1 << 40)
 
@@ -142,7 +138,7 @@ void *agent_sample(size_t size, size_t alignment, bool zeroed) {
 
 /* Under the lock. What lived when Python began to end counts as alive for ever. */
 void agent_count_death(const struct wire_block *entry) {
-    if (AGENT_UNLIKELY(agent.phase == AGENT_FINISHED) || entry->interval & UNCOUNTED)
+    if (AGENT_UNLIKELY(agent.phase == AGENT_FINISHED) || entry->interval & AGENT_UNCOUNTED)
         return;
     if (agent_python_is_ending()) {
         AGENT_WRITE(agent.phase, AGENT_FINISHED);
@@ -221,10 +217,10 @@ static void *move_locked(void *block, size_t size, uint64_t interval) {
     if (entry) {
         old = *entry;
         agent_count_death(entry);
-        entry->interval |= UNCOUNTED;
+        entry->interval |= AGENT_UNCOUNTED;
     }
     void *moved = take_locked(size, AGENT_ALIGNMENT, false, interval);
-    if (!moved && entry && !(old.interval & UNCOUNTED)) {
+    if (!moved && entry && !(old.interval & AGENT_UNCOUNTED)) {
         *entry = old;
         agent_account_birth(old.stack, old.size, old.interval, old.born);
     }
@@ -260,10 +256,10 @@ void *agent_retake(void *block, size_t old, size_t size, void *(*outside)(void *
 void agent_object_ends(void *object) {
     uint8_t *mark;
     struct wire_block *entry = agent_range_holding(object, &mark);
-    if (!entry || entry->interval & UNCOUNTED || !agent_enter())
+    if (!entry || entry->interval & AGENT_UNCOUNTED || !agent_enter())
         return;
     agent_count_death(entry);
-    entry->interval |= UNCOUNTED;
+    entry->interval |= AGENT_UNCOUNTED;
     entry->stack = 0;
     agent_leave();
 }
@@ -281,7 +277,7 @@ void agent_object_begins(void *object) {
         return;
     agent_count_death(entry);
     if (agent.phase == AGENT_SAMPLING) {
-        *entry = (struct wire_block){agent_stack_here(), agent_now(), entry->size, entry->interval & ~UNCOUNTED};
+        *entry = (struct wire_block){agent_stack_here(), agent_now(), entry->size, entry->interval & ~AGENT_UNCOUNTED};
         agent_account_birth(entry->stack, entry->size, entry->interval, entry->born);
         agent_recording->reborn++;
     }

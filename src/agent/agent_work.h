@@ -26,6 +26,10 @@ enum {
     AGENT_ALIGNMENT = 16,
 };
 
+/* In the interval of a block that is not counted: it is about to be copied, its object has ended and the block waits
+ * on one of Python's free lists, or what it is to be is not known yet. */
+#define AGENT_UNCOUNTED ((uint64_t)1 << 63)
+
 struct agent_span;
 
 /* Who has asked for what at the start. */
@@ -229,6 +233,8 @@ bool agent_recording_is_lost(void);
 int agent_hooks_python_set(void);
 /* Takes them away where they are still on top and no block of the range lives. */
 void agent_hooks_python_end(void);
+/* What objects are served by that were not taken becomes `next`. What it was. */
+void *(*agent_hooks_python_behind(void *(*next)(void *context, size_t size)))(void *context, size_t size);
 /* Whether Python takes itself down at the moment. */
 bool agent_python_is_ending(void);
 

@@ -1,0 +1,206 @@
+/* Births from CPython's free lists, as samples (to 3.12).
+ *
+ * An object that gets its block from a free list asks no allocator, so nothing could draw it. But every block
+ * of a list was put there by a death, and lists are stacks: to each push belongs the birth that takes that
+ * block away again. So pushes are drawn, as likely as allocations of their size. At a drawn push all of the
+ * list is put aside; the birth that would have reached that block finds the list empty, asks the allocator,
+ * and is taken.
+ *
+ * Of that request nothing is known but its size, so the block is *unsure* until its object has a type: what
+ * turns out to be another one was no sample. */
+#include "agent/agent_births.h"
+
+#include <dlfcn.h>
+#include <string.h>
+
+/* Allocations during which a mark is waited for; then until the next push that is drawn. */
+enum { PATIENCE = 1500 };
+
+/* Include/cpython/object.h: PyObject. */
+enum { OBJECT_TYPE = 8 };
+
+static struct {
+    void *(*next)(void *context, size_t size); /* the program's allocator */
+    const char *types[LIST_TUPLE + 1];         /* of floats, lists, dicts, none of tables, of tuples */
+    uint64_t sizes;                            /* a bit for each size in words that is waited for */
+    int32_t patience;                          /* 0: nobody waits */
+    char *unsure;                              /* the block whose object is not known yet */
+    uint32_t size, stack;
+    uint64_t
+        drawn; /* the interval with which the unsure block was drawn as an allocation too; 0: it was not */
+} births;
+
+static const char *type_of(const struct agent_list *list) {
+    size_t kind = (size_t)(list - agent_lists);
+    return births.types[kind < LIST_TUPLE ? kind : LIST_TUPLE];
+}
+
+static uint64_t size_bit(size_t size) {
+    return (uint64_t)1 << (size >> 3 & 63);
+}
+
+bool agent_births_begin(void) {
+    static const char *const names[] = {"PyFloat_Type", "PyList_Type", "PyDict_Type", NULL, "PyTuple_Type"};
+    for (int i = 0; i <= LIST_TUPLE; i++)
+        births.types[i] = names[i] ? dlsym(RTLD_DEFAULT, names[i]) : NULL;
+    return agent_lists_begin();
+}
+
+/* ---- what the unsure block has become --------------------------------------------------------------------
+ */
+
+static bool is_object_of(const struct agent_list *list, const char *block) {
+    if (list == &agent_lists[LIST_KEYS])
+        return agent_table_size(block) == list->size;
+    const char *type;
+    memcpy(&type, block + list->object + OBJECT_TYPE, sizeof type);
+    return type == type_of(list);
+}
+
+/* Whether neither an object nor one behind a head of the collector has begun. */
+static bool is_blank(const char *block, uint32_t size) {
+    uint64_t words[4] = {0};
+    memcpy(words, block, size < sizeof words ? size : sizeof words);
+    return !words[1] && !words[3 < size / 8 ? 3 : 1];
+}
+
+static struct agent_list *list_of(const char *block) {
+    for (int i = 0; i < LISTS; i++) {
+        struct agent_list *list = &agent_lists[i];
+        if (list->marks && list->size == births.size && is_object_of(list, block))
+            return list;
+    }
+    return NULL;
+}
+
+static void count_unsure(uint64_t interval) {
+    if (!agent_enter())
+        return;
+    struct wire_block *entry = agent_range_entry(births.unsure);
+    if (entry && agent.phase == AGENT_SAMPLING) {
+        entry->stack = births.stack;
+        entry->interval = interval;
+        agent_account_birth(entry->stack, entry->size, interval, entry->born);
+    }
+    agent_leave();
+}
+
+static void note_sizes(void) {
+    births.sizes = 0;
+    for (int i = 0; i < LISTS; i++)
+        if (agent_lists[i].marks)
+            births.sizes |= size_bit(agent_lists[i].size);
+}
+
+/* `ends`: the block is about to be freed or resized. */
+void agent_births_settle(bool ends) {
+    if (!ends && is_blank(births.unsure, births.size))
+        return;
+    struct agent_list *list = list_of(births.unsure);
+    if (list) {
+        count_unsure(list->mark[list->marks - 1].interval);
+        agent_list_unmark(list);
+        note_sizes();
+        agent_recording->reborn++;
+    } else if (births.drawn) {
+        count_unsure(births.drawn);
+    }
+    births.unsure = NULL;
+}
+
+bool agent_births_is_unsure(const void *block) {
+    return births.unsure && block == births.unsure;
+}
+
+/* ---- waiting for a birth ---------------------------------------------------------------------------------
+ */
+
+static bool is_awaited(size_t size) {
+    if (!(births.sizes & size_bit(size)) || births.unsure || agent_thread.inside)
+        return false;
+    for (int i = 0; i < LISTS; i++)
+        if (agent_lists[i].marks && agent_lists[i].size == size && *agent_lists[i].count == 0)
+            return true;
+    return false;
+}
+
+static void *take_unsure(size_t size, uint64_t drawn) {
+    struct wire_block *entry;
+    if (agent.phase != AGENT_SAMPLING || !agent_enter())
+        return NULL;
+    births.stack = agent_stack_here();
+    char *block = agent_range_allocate(size, AGENT_ALIGNMENT, true, &entry);
+    if (block) {
+        *entry = (struct wire_block){0, agent_now(), size, agent.interval | AGENT_UNCOUNTED};
+        AGENT_WRITE(agent.live_samples, agent.live_samples + 1);
+        births.unsure = block;
+        births.drawn = drawn;
+        births.size = (uint32_t)size;
+    }
+    agent_leave();
+    return block;
+}
+
+/* In place of the program's allocator of objects, behind the hook. */
+static void *waiting_malloc(void *context, size_t size) {
+    void *(*next)(void *context, size_t size) = births.next;
+    if (!agent_lists_are_ours())
+        return next(context, size);
+    if (births.unsure)
+        agent_births_settle(false);
+    if (--births.patience <= 0) {
+        if (births.unsure)
+            agent_births_settle(true);
+        agent_hooks_python_behind(next);
+        return next(context, size);
+    }
+    void *block = is_awaited(size) ? take_unsure(size, 0) : NULL;
+    return block ? block : next(context, size);
+}
+
+/* A birth that is waited for was drawn at its push: it must not have a second chance. */
+void *agent_births_claim(size_t size) {
+    uint64_t interval;
+    if (births.patience <= 0 || !births.sizes || !agent_lists_are_ours())
+        return NULL;
+    if (births.unsure)
+        agent_births_settle(false);
+    if (!is_awaited(size))
+        return NULL;
+    agent_thread.countdown += (int64_t)size + 1;
+    return take_unsure(size, agent_draws_sample(size, &interval) ? interval : 0);
+}
+
+static void wait_for_births(void) {
+    if (!births.sizes)
+        return;
+    void *(*behind)(void *context, size_t size) = agent_hooks_python_behind(waiting_malloc);
+    if (behind != waiting_malloc)
+        births.next = behind;
+    births.patience = PATIENCE;
+}
+
+/* ---- pushes that are drawn -------------------------------------------------------------------------------
+ */
+
+void agent_births_draw(struct agent_list *list, const void *pushed, uint64_t interval) {
+    if (!agent_lists_are_ours() || agent.phase != AGENT_SAMPLING || agent_python_is_ending())
+        return;
+    if (agent_list_top(list) == pushed && agent_list_mark(list, interval))
+        note_sizes();
+    wait_for_births();
+}
+
+void agent_births_end(void) {
+    if (!births.next)
+        return;
+    if (births.unsure)
+        agent_births_settle(true);
+    agent_hooks_python_behind(births.next);
+    if (!agent_lists_are_ours())
+        return;
+    for (int i = 0; i < LISTS; i++)
+        while (agent_lists[i].marks)
+            agent_list_unmark(&agent_lists[i]);
+    births.sizes = 0;
+}
