@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { DEPTH_MAX = 256, STEPS = 512, THREADS_MAX = 128, COMM_LENGTH = 16 };
+enum { DEPTH_MAX = 256, STEPS = 512, FIRST_SLOTS = 4096, THREADS_MAX = 128, COMM_LENGTH = 16 };
 
 struct step {
     struct agent_call call;
@@ -83,8 +83,7 @@ static bool prepare_tree(void) {
     if (tree.slots)
         return true;
     uint32_t capacity = agent_recording->regions[WIRE_FRAMES].capacity;
-    for (tree.slot_count = 1024; tree.slot_count < capacity * 2;)
-        tree.slot_count *= 2;
+    tree.slot_count = FIRST_SLOTS;
     tree.stacks = agent_stack_pages(capacity * sizeof *tree.stacks);
     uint32_t *slots = agent_stack_pages(tree.slot_count * sizeof *slots);
     if (tree.stacks && slots)
@@ -112,13 +111,32 @@ static uint32_t *find_slot(const struct wire_frame *key) {
     return &tree.slots[slot];
 }
 
+/* Twice the slots, so that a half stays empty; what there is must do where there is no memory. */
+static void grow_slots(void) {
+    const struct wire_frame *frames = agent_region(agent_recording, WIRE_FRAMES);
+    uint32_t *old = tree.slots, old_count = tree.slot_count, *slots = agent_stack_pages(2 * old_count * sizeof *slots);
+    if (!slots)
+        return;
+    tree.slots = slots;
+    tree.slot_count = 2 * old_count;
+    for (uint32_t i = 0; i < old_count; i++)
+        if (old[i])
+            *find_slot(&frames[old[i]]) = old[i];
+    syscall(SYS_munmap, old, old_count * sizeof *old);
+}
+
+/* One slot at least stays empty: a search ends there. */
 static uint32_t add_node(uint32_t *slot, const struct wire_frame *frame) {
-    uint32_t node = agent_region_take(agent_recording, WIRE_FRAMES, 1);
+    bool has_slot = agent_recording->regions[WIRE_FRAMES].used + 1 < tree.slot_count;
+    uint32_t node = has_slot ? agent_region_take(agent_recording, WIRE_FRAMES, 1) : UINT32_MAX;
     if (node == UINT32_MAX)
         return 0;
     ((struct wire_frame *)agent_region(agent_recording, WIRE_FRAMES))[node] = *frame;
     agent_region_publish(agent_recording, WIRE_FRAMES, 1);
-    return *slot = node;
+    *slot = node;
+    if (node >= tree.slot_count / 2)
+        grow_slots();
+    return node;
 }
 
 /* 0 if the recording is full. */
