@@ -140,6 +140,13 @@ static struct wire_text intern_words(const char *words) {
     return intern(&text);
 }
 
+/* Python/specialize.c: _Py_InitCleanup, between a class that is called and its __init__, has one name for all. */
+bool agent_code_is_bridge(const struct agent_layout *layout, const char *code) {
+    uint32_t first_line;
+    memcpy(&first_line, code + layout->code_first_line, sizeof first_line);
+    return !first_line && !memcmp(code + layout->code_name, code + layout->code_filename, sizeof(void *));
+}
+
 uint32_t agent_code_named(const char *name) {
     return prepare() ? code_entry((struct wire_code){.function = intern_words(name)}) : UINT32_MAX;
 }

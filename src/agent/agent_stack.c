@@ -142,6 +142,8 @@ static uint32_t add_node(uint32_t *slot, const struct wire_frame *frame) {
 /* 0 if the recording is full. */
 static uint32_t python_node(uint32_t parent, struct agent_call call) {
     const struct agent_layout *layout = agent_python_layout();
+    if (agent_code_is_bridge(layout, call.code))
+        return parent;
     int64_t offset = agent_code_offset(layout, call);
     struct wire_frame frame = {.parent = parent, .kind = WIRE_PYTHON, .address = (uint64_t)offset};
     frame.code = agent_code_find(layout, call.code);

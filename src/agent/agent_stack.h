@@ -59,6 +59,9 @@ size_t agent_python_loops(struct agent_call *calls, size_t capacity, struct agen
 /* The index of `code` in WIRE_CODES, UINT32_MAX if there is no room. Under the stack lock. */
 uint32_t agent_code_find(const struct agent_layout *layout, const char *code);
 
+/* Whether the interpreter made it for itself, so that no traceback shows it. */
+bool agent_code_is_bridge(const struct agent_layout *layout, const char *code);
+
 /* A code that has a name only: a thread. Under the stack lock. */
 uint32_t agent_code_named(const char *name);
 

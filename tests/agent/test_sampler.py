@@ -163,6 +163,15 @@ def test_the_function_that_leaks_is_blamed(python, sampled):
     assert blamed / (blamed + innocent) >= 0.97
 
 
+def test_frames_that_the_interpreter_makes_for_itself_are_left_out(python, sampled):
+    """They would be the last of the program's own files below which a library is at work."""
+    code = "class Thing:\n    def __init__(self): self.made = [1]\ndef make(): return [Thing() for _ in range(3000)]\nkept = make()\nimport os\nos._exit(0)"
+    sampled.run(python, code, "interval=1")
+    found = sampled.only()
+    assert "__init__" not in {found.place(frame)[0] for frame in found.frames if frame.kind == recording.PYTHON}
+    assert live_in(found, "__init__")[1] >= 3000
+
+
 def test_a_program_without_a_leak_shows_none(newest_python, sampled):
     sampled.run(newest_python, "import json\nfor i in range(3000): json.loads(json.dumps([{'a': [i] * 50}] * 5))\n", "interval=5000")
     found = sampled.only()
