@@ -97,7 +97,7 @@ const struct command command_attach = {
     .operands = "PID",
     .details = "Loads libcaulk_agent.so into a running Python, which then notes where a sample of its allocations is\n"
                "made. Nothing needs to be installed in the process. The library is loaded between two bytecodes of the\n"
-               "process's own code: by its remote debugging (CPython 3.14), else by a pending call. Where that is not\n"
+               "process's own code: by its remote debugging (CPython 3.14 on), else by a pending call. Where that is not\n"
                "safe or not possible, nothing is done and the reason is told.\n"
                "With --native what C code takes of malloc and mmap counts for the line of Python that called it.\n"
                "caulk leaks PID then tells the lines that allocated what leaks.",

@@ -138,7 +138,7 @@ static void print_identity(const struct run_part *part, FILE *out, bool colour) 
     fputc('\n', out);
     if (!part->pid) {
         paint(out, colour, "1;4", "all processes together");
-        fputc('\n', out);
+        fputs(" · sums: peaks need not fall together, and what a fork's child began with counts for its parent too\n", out);
         return;
     }
     char word[32];
