@@ -7,10 +7,13 @@
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
-#include <sys/uio.h>
 #include <time.h>
-#include <unistd.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
 #if defined(__x86_64__)
 enum { JUMP_SLOT = R_X86_64_JUMP_SLOT, GLOBAL_DATA = R_X86_64_GLOB_DAT };
@@ -51,11 +54,10 @@ static const struct agent_slot_rule *find_rule(const char *name) {
     return NULL;
 }
 
-/* Whether a page can be written now: the same word is written once more, by the kernel, which tells. */
+/* Whether its page can be written now. Kernels before 5.14 do not know, and say no. */
 static bool is_writable(uintptr_t *slot) {
-    uintptr_t word = __atomic_load_n(slot, __ATOMIC_RELAXED);
-    struct iovec from = {&word, sizeof word}, to = {slot, sizeof word};
-    return process_vm_writev(getpid(), &from, 1, &to, 1, 0) == sizeof word;
+    uintptr_t page = getauxval(AT_PAGESZ);
+    return madvise((void *)((uintptr_t)slot & ~(page - 1)), page, MADV_POPULATE_WRITE) == 0;
 }
 
 static bool make_writable(struct agent_elf *object, uintptr_t *slot) {

@@ -1,6 +1,6 @@
 """The sampler into a server under load and out again, many times: no request fails and nothing grows.
 
-    attach_cycles.py [--count 1000] [--caulk build/caulk] [--python PYTHON] [--kill SEED]
+    attach_cycles.py [--count 1000] [--caulk build/caulk] [--python PYTHON] [--native] [--kill SEED]
 
 With --kill caulk is killed at a random moment of each attach and detach; then only that the server serves on counts,
 and that visits which are not killed find it in order."""
@@ -30,10 +30,10 @@ def call(caulk, command, pid, *more):
     return json.loads(done.stdout)
 
 
-def cycles(caulk, service, count, figures):
+def cycles(caulk, service, count, native, figures):
     ways, stood, resident = {}, [], []
     for number in range(count):
-        for command, more in (("attach", ["--interval", "65536"]), ("detach", [])):
+        for command, more in (("attach", ["--interval", "65536", *["--native"] * native]), ("detach", [])):
             report = call(caulk, command, service.pid, *more)
             ways[report["way"]] = ways.get(report["way"], 0) + 1
             stood.append(report["paused_ms"])
@@ -79,14 +79,14 @@ def check_left(service):
     return after
 
 
-def attach_cycles(caulk, python, count, folder, kill=None):
+def attach_cycles(caulk, python, count, folder, kill=None, native=False):
     """Figures of a run that went well; a failed assertion otherwise."""
     service = soak.Service(python, os.path.join(folder, "server.log"))
     figures = {"cycles": count}
     begin = time.monotonic()
     with service:
         if kill is None:
-            cycles(caulk, service, count, figures)
+            cycles(caulk, service, count, native, figures)
         else:
             killed_cycles(caulk, service, count, kill, figures)
         service.load.__exit__()
@@ -109,6 +109,7 @@ def main():
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--caulk", default=os.path.join(soak.HERE, "../../build/caulk"))
     parser.add_argument("--python", default=sys.executable, help="a program, or a version such as 3.11")
+    parser.add_argument("--native", action="store_true", help="with the slots of its libraries")
     parser.add_argument("--kill", type=int, default=None, metavar="SEED")
     options = parser.parse_args()
     python = pythons.find(options.python) if options.python in pythons.MINORS else options.python
@@ -116,7 +117,7 @@ def main():
         print("no Python %s on this machine: skipped" % options.python)
         return
     with tempfile.TemporaryDirectory() as folder:
-        figures = attach_cycles(os.path.abspath(options.caulk), python, options.count, folder, options.kill)
+        figures = attach_cycles(os.path.abspath(options.caulk), python, options.count, folder, options.kill, options.native)
         print(pythons.version_of(python), figures, flush=True)
 
 
