@@ -9,7 +9,7 @@ _caulk() {
     case ${COMP_WORDS[1]} in
     run | lines)
         if [[ $word == -* ]]; then
-            local own="--python --interval --native --output --json --limit --help"
+            local own="--python --interval --native --native-stacks --output --json --limit --help"
             [[ ${COMP_WORDS[1]} == run ]] && own+=" --every-byte --watch --quiet" || own+=" --all"
             COMPREPLY=($(compgen -W "$own" -- "$word"))
         else
@@ -27,7 +27,7 @@ _caulk() {
         [[ ${COMP_WORDS[1]} == @(doctor|attach|detach) ]] || options+=" --pause --types"
         case ${COMP_WORDS[1]} in
         leaks) options+=" --seconds --snapshots --lines" ;;
-        attach) options+=" --seconds --interval --every-byte --native --output" ;;
+        attach) options+=" --seconds --interval --every-byte --native --native-stacks --output" ;;
         snapshot) options+=" --output --values" ;;
         top) options+=" --by --limit" ;;
         tree) options+=" --depth --limit" ;;

@@ -32,6 +32,7 @@ complete -c caulk -n "__fish_seen_subcommand_from $programs" -l python -r -F -d 
 complete -c caulk -n "__fish_seen_subcommand_from run lines attach" -l interval -x -d "bytes between samples"
 complete -c caulk -n "__fish_seen_subcommand_from run attach" -l every-byte -d "count every allocation"
 complete -c caulk -n "__fish_seen_subcommand_from $programs attach" -l native -d "watch malloc too"
+complete -c caulk -n "__fish_seen_subcommand_from $programs attach" -l native-stacks -d "tell C functions too"
 complete -c caulk -n "__fish_seen_subcommand_from run" -s w -l watch -x -d "seconds between snapshots"
 complete -c caulk -n "__fish_seen_subcommand_from run" -s q -l quiet -d "print nothing of its own"
 complete -c caulk -n "__fish_seen_subcommand_from lines" -s a -l all -d "show every line"

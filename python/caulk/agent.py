@@ -44,7 +44,8 @@ def _word(key, value):
     return "%s=%s" % (key, text)
 
 
-def start(interval=None, every_byte=False, native=False, file=None, memory=None, budget=None):
+def start(interval=None, every_byte=False, native=False, file=None, memory=None, budget=None,
+          native_stacks=False):
     """Starts sampling, or goes on with these options.
 
     interval    bytes between samples, on average (524288); every_byte takes every allocation
@@ -52,9 +53,10 @@ def start(interval=None, every_byte=False, native=False, file=None, memory=None,
     file        where the recording lies, "%p" becomes the process's number; without it only memory
     memory      bytes that the sampler may use for itself (16777216)
     budget      share of one processor that sampling may cost (0.01)
+    native_stacks   malloc and mmap too, and the C functions that were on the stack
     """
     words = [_word("interval", 1 if every_byte else interval)] if every_byte or interval is not None else []
-    words += [_word("native", 1)] if native else []
+    words += [_word("native", 2 if native_stacks else 1)] if native or native_stacks else []
     words += [_word(key, value) for key, value in (("file", file), ("memory", memory), ("budget", budget))
               if value is not None]
     start_with(" ".join(words))

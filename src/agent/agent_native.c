@@ -25,6 +25,7 @@ struct native {
     struct agent_native_frame frames[FRAMES];
     struct agent_call calls[CALLS];
     struct agent_loop loops[CALLS];
+    bool is_whole;    /* the chain came to the thread's first frame */
     uint32_t changes; /* of objects, when the rules were made */
     uintptr_t loop;   /* the interpreter's function */
     bool has_loop;    /* it was looked up in the tables */
@@ -263,6 +264,7 @@ size_t agent_native_frames(struct agent_native_frame *frames, size_t capacity, u
         if (!rule)
             break;
         bool goes_on = leave(&at, rule, &cfa);
+        native->is_whole = rule->kind == AGENT_RULE_OUTERMOST;
         if (address < native->own_begin || address >= native->own_end)
             frames[count++] = (struct agent_native_frame){address, goes_on ? cfa : 0};
         if (!goes_on || cfa > until)
@@ -328,7 +330,8 @@ size_t agent_native_calls(struct agent_call *calls, size_t capacity) {
         size_t at = inner;
         while (at < frames && !runs_loop(&native->frames[at], &native->loops[i]))
             at++;
-        if (at == frames && native->loops[i].anchor) /* the chain ended before: what there is of it lies below */
+        /* A chain that ended too soon lies below. */
+        if (at == frames && (native->loops[i].anchor || !native->is_whole))
             count = append_native(calls, count, capacity, inner, frames);
         if (at == frames)
             break;

@@ -90,7 +90,7 @@ struct agent_native_frame {
     uintptr_t cfa;     /* the stack pointer of its caller: the frame ends below */
 };
 
-/* Native frames are wanted from now on. */
+/* Native frames are wanted from now on, by all that sample. */
 void agent_native_begin(void);
 bool agent_native_wanted(void);
 

@@ -171,8 +171,10 @@ struct loops {
     const char *cframe;
 };
 
+/* The outermost shim is the thread state's own and closes none. */
 static void end_loop(struct loops *loops, size_t calls, uintptr_t anchor) {
-    if (loops->count < loops->capacity)
+    size_t before = loops->count ? loops->list[loops->count - 1].end : 0;
+    if (loops->count < loops->capacity && calls > before)
         loops->list[loops->count++] = (struct agent_loop){calls, anchor};
 }
 

@@ -112,8 +112,6 @@ static int begin(const struct agent_options *options) {
         agent.options.memory = MEMORY_EVERY_BYTE;
     AGENT_WRITE(agent.interval, options->interval);
     agent.every_byte = options->interval == 1;
-    if (options->native > 1)
-        agent_native_begin();
     int error = begin_recording(&agent.options);
     if (error)
         return error;
@@ -131,6 +129,8 @@ static void choose_native(const struct agent_options *options) {
     bool first = agent_hooks_malloc_are_first();
     agent.native = options->native > 0 || (first && agent.native);
     AGENT_WRITE(agent.beside, agent.native && !first);
+    if (options->native > 1)
+        agent_native_begin();
 }
 
 static int watch_native(void) {
@@ -151,7 +151,8 @@ static void resume(const struct agent_options *options) {
     AGENT_WRITE(agent.phase, AGENT_SAMPLING);
     agent_recording->interval = agent.interval;
     agent_recording->state = WIRE_SAMPLING;
-    agent_recording->flags = (agent_recording->flags & ~(uint32_t)WIRE_NATIVE) | (agent.native ? WIRE_NATIVE : 0);
+    agent_recording->flags = (agent_recording->flags & ~(uint32_t)WIRE_NATIVE) | (agent.native ? WIRE_NATIVE : 0) |
+                             (agent_native_wanted() ? WIRE_NATIVE_STACKS : 0);
     agent_thread.countdown = 0;
     agent_thread.interval = 0;
     agent_leave();

@@ -1,6 +1,7 @@
 /* The sampler's reading of frames, for a Python that asks by ctypes: calls and lines as numbers. */
-#include "agent/agent_stack.h"
+#include "agent/agent_native.h"
 
+#include <execinfo.h>
 #include <string.h>
 
 #define PROBE __attribute__((visibility("default")))
@@ -14,6 +15,8 @@ PROBE uint32_t probe_stack(void);
 PROBE uint32_t probe_frame(uint32_t node, char *file, char *function, uint32_t *line_out);
 PROBE uint32_t probe_used(int region);
 PROBE int probe_find(void);
+PROBE size_t probe_chains(uint64_t *ours, uint64_t *theirs, size_t *theirs_count, size_t capacity);
+PROBE int probe_rule(uintptr_t address, int32_t *out);
 
 struct wire_head *agent_recording;
 
@@ -90,4 +93,31 @@ PROBE uint32_t probe_frame(uint32_t node, char *file, char *function, uint32_t *
 
 PROBE uint32_t probe_used(int region) {
     return memory.head.regions[region].used;
+}
+
+/* The calling thread's return addresses: as the sampler finds them, and as the C library does. */
+PROBE size_t probe_chains(uint64_t *ours, uint64_t *theirs, size_t *theirs_count, size_t capacity) {
+    struct agent_native_frame frames[256];
+    void *addresses[256];
+    agent_native_begin();
+    size_t count = agent_native_frames(frames, capacity < 256 ? capacity : 256, UINTPTR_MAX);
+    *theirs_count = (size_t)backtrace(addresses, capacity < 256 ? (int)capacity : 256);
+    for (size_t i = 0; i < count; i++)
+        ours[i] = frames[i].address + 1;
+    for (size_t i = 0; i < *theirs_count; i++)
+        theirs[i] = (uint64_t)(uintptr_t)addresses[i];
+    return count;
+}
+
+/* How the frame is left at an address: kind, base and offset of its CFA, whether that is stored, the offsets of the
+ * saved frame pointer and of the return address. -1 if no code is there. */
+PROBE int probe_rule(uintptr_t address, int32_t *out) {
+    const struct agent_object *object = agent_object_find(address);
+    if (!object)
+        return -1;
+    struct agent_rule rule = agent_rule_find(object, address);
+    int32_t words[] = {rule.kind, rule.cfa_base, rule.cfa_offset, rule.cfa_is_stored, rule.frame_base, rule.frame_offset,
+                       rule.return_offset};
+    memcpy(out, words, sizeof words);
+    return 0;
 }

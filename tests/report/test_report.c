@@ -100,7 +100,10 @@ static const double pauses[] = {20, 22, 21};
 static struct grown_type grown[] = {{"shop.Session", 4000, 5 << 20}, {"str", 100, 1 << 20}};
 static struct holder_step steps[] = {{"shop.sessions", "module", 0x10, 0, 0}, {".STORE", "dict", 0x20, 1, 0}};
 static struct holder_step below[] = {{"[...]", "shop.Session", 0, 1204331, 1610612736}, {".cart", "list", 0, 0, 0}};
-static struct source_line allocated[] = {{"shop/views.py", "checkout", 88, 0.97, NULL, 0}};
+static struct native_place native[] = {{"grow", "/lib/libcart.so", "src/cart.c", 12, 0x1128},
+                                       {"libcart.so+0x1140", "/lib/libcart.so", NULL, 0, 0x1140},
+                                       {"main", "/bin/other", NULL, 0, 0x10}};
+static struct source_line allocated[] = {{"shop/views.py", "checkout", 88, 0.97, native, 3}};
 static const char *evidence[] = {"grew in 6 of 6 intervals", "2.1 MB/s"};
 static const char *arguments[] = {"/usr/bin/python3", "-m", "shop"};
 static const char *notes[] = {"interrupted after 3 of 7 snapshots"};
@@ -176,6 +179,7 @@ TEST(the_sentence_comes_first_and_the_holder_is_underlined) {
     CHECK_HAS("× 1,204,331");
     CHECK_HAS("\n        └ .cart → list\n");
     CHECK_HAS("allocated   shop/views.py:88");
+    CHECK_HAS("in grow (cart.c:12) ← libcart.so+0x1140 · libcart.so\n");
     CHECK_HAS("97 % of the growth");
     CHECK_HAS("fix         give it a bound\n");
     CHECK_HAS("evidence    grew in 6 of 6 intervals · 2.1 MB/s\n");
