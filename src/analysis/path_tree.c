@@ -312,9 +312,9 @@ static void *copy_items(const struct vector *vector, size_t item_size, struct ar
     return copy;
 }
 
-static void begin(struct builder *builder, struct arena *scratch, bool want_nodes) {
+static void begin(struct builder *builder, struct arena *scratch, struct arena *nodes_arena) {
     const struct graph *graph = builder->graph;
-    builder->node_of = arena_new(want_nodes ? builder->arena : scratch, uint32_t, graph->node_count);
+    builder->node_of = arena_new(nodes_arena ? nodes_arena : scratch, uint32_t, graph->node_count);
     builder->type_keys = arena_new(scratch, uint64_t, graph->type_count);
     builder->type_numbers = arena_new(scratch, uint32_t, graph->type_count);
     for (uint32_t type = 0; type < graph->type_count; type++) {
@@ -335,17 +335,17 @@ static void end(struct builder *builder) {
 }
 
 void path_tree_build(const struct graph *graph, const struct reach *reach, const struct paths *paths,
-                     bool want_nodes, struct arena *arena, struct path_tree *out) {
+                     struct arena *nodes_arena, struct arena *arena, struct path_tree *out) {
     struct arena scratch = {0};
     struct builder builder = {.graph = graph, .reach = reach, .paths = paths, .arena = arena};
-    begin(&builder, &scratch, want_nodes);
+    begin(&builder, &scratch, nodes_arena);
     place_all(&builder);
     *out = (struct path_tree){
         .nodes = copy_items(&builder.nodes, sizeof(struct path_node), arena),
         .count = (uint32_t)builder.nodes.count,
         .types = copy_items(&builder.types, sizeof(struct path_tree_type), arena),
         .type_count = (uint32_t)builder.types.count,
-        .node_of = want_nodes ? builder.node_of : NULL,
+        .node_of = nodes_arena ? builder.node_of : NULL,
     };
     sum_subtrees(out);
     set_addresses(out, graph);

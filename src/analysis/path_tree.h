@@ -36,13 +36,13 @@ struct path_tree {
     uint32_t count;
     struct path_tree_type *types; /* text copied: outlives the graph */
     uint32_t type_count;
-    /* node -> path node, for the graph that it was made of; NULL if not asked for. */
+    /* node -> path node, for the graph that it was made of; NULL if not asked for. In an arena of its own choice. */
     uint32_t *node_of;
 };
 
-/* `want_nodes`: fill node_of. O(nodes) plus naming; about 64 bytes per path node. */
+/* `nodes_arena`: where node_of is made; NULL if nobody wants it. O(nodes) plus naming; about 64 bytes per path node. */
 void path_tree_build(const struct graph *graph, const struct reach *reach, const struct paths *paths,
-                     bool want_nodes, struct arena *arena, struct path_tree *out);
+                     struct arena *nodes_arena, struct arena *arena, struct path_tree *out);
 
 /* Indexes for map_find: path nodes by key, and those of one object by address. */
 struct map;

@@ -27,7 +27,7 @@ static struct table_change *list_types(struct stage *stage, struct arena *arena,
 
 void changes_remember(struct stage *stage, struct arena *arena, struct census_memory *out) {
     out->types = list_types(stage, arena, &out->type_count);
-    path_tree_build(&stage->heap->graph, &stage->reach, &stage->paths, false, arena, &out->tree);
+    path_tree_build(&stage->heap->graph, &stage->reach, &stage->paths, NULL, arena, &out->tree);
 }
 
 static int by_name(const void *a, const void *b) {
@@ -117,7 +117,7 @@ static bool *find_passages(const struct path_tree *tree, const int64_t *bytes, s
 void changes_by_path(struct stage *stage, const struct census_memory *before, size_t limit, struct table_diff *out) {
     struct arena *arena = &stage->arena;
     struct path_tree tree;
-    path_tree_build(&stage->heap->graph, &stage->reach, &stage->paths, false, arena, &tree);
+    path_tree_build(&stage->heap->graph, &stage->reach, &stage->paths, NULL, arena, &tree);
     int64_t *objects = arena_new(arena, int64_t, tree.count + 1);
     int64_t *bytes = measure_growth(&before->tree, &tree, arena, objects);
     bool *passage = find_passages(&tree, bytes, arena);

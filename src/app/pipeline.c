@@ -13,9 +13,7 @@ static void complete_sampling(struct stage *stage, const struct history *history
         return;
     const struct wire_head *head = &stage->sampling->samples->head;
     double begin = history->first_taken_at * 1e3 - (double)head->started / 1e6;
-    struct path_tree tree;
-    path_tree_build(&stage->heap->graph, &stage->reach, &stage->paths, true, &stage->arena, &tree);
-    stage->sampling->path_node_of = tree.node_of;
+    stage->sampling->path_node_of = stage->path_node_of;
     stage->sampling->window_begin = begin > 0 ? (uint32_t)fmin(begin, UINT32_MAX) : 0;
 }
 

@@ -24,6 +24,7 @@ struct stage {
     struct paths paths;
     struct dominators dominators;
     bool has_dominators;
+    uint32_t *path_node_of; /* node -> path node of the newest observation; NULL before history_add */
     struct arena recording;
     struct sampling *sampling; /* of the process; NULL if it has no recording, or nobody asked */
 };
@@ -37,7 +38,7 @@ void stage_close(struct stage *stage);
 struct error *stage_open_target(struct stage *stage, const struct choices *choices);
 
 /* Folds the stage's heap into one more observation. `capacity` is the most there will be. */
-void history_add(struct history *history, const struct stage *stage, size_t capacity);
+void history_add(struct history *history, struct stage *stage, size_t capacity);
 void history_deinit(struct history *history);
 
 /* Leaves every second observation out, but for the first and the last one. */

@@ -83,7 +83,7 @@ static double time_to_work(const struct history *history, const struct heap_fact
     return fmax(elapsed - lost, elapsed / 10);
 }
 
-void history_add(struct history *history, const struct stage *stage, size_t capacity) {
+void history_add(struct history *history, struct stage *stage, size_t capacity) {
     const struct heap_facts *facts = &stage->heap->facts;
     if (!history->observations) {
         history->observations = arena_new(&history->arena, struct observation, capacity);
@@ -101,7 +101,9 @@ void history_add(struct history *history, const struct stage *stage, size_t capa
     observation->rests = (double)facts->rests;
     fill_totals(stage, observation);
     observation->refcounts = refcounts_copy(&stage->refcounts, &history->arena);
-    path_tree_build(&stage->heap->graph, &stage->reach, &stage->paths, false, &history->arena, &observation->tree);
+    path_tree_build(&stage->heap->graph, &stage->reach, &stage->paths, &stage->arena, &history->arena, &observation->tree);
+    stage->path_node_of = observation->tree.node_of;
+    observation->tree.node_of = NULL; /* it ends with the stage */
     history->pause_ms[history->count++] = facts->pause_ms;
 }
 

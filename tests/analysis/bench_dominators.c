@@ -134,7 +134,7 @@ int main(int argc, char **argv) {
         again = now();
         paths_compute(&graph, &reach, &result, &paths);
         double found = now();
-        path_tree_build(&graph, &reach, &paths, false, &result, &tree);
+        path_tree_build(&graph, &reach, &paths, NULL, &result, &tree);
         printf("paths %.3f s, path tree %.3f s (%u path nodes)\n", found - again, now() - found, tree.count);
         arena_deinit(&result);
     }

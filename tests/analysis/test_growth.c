@@ -23,7 +23,7 @@ static void look(struct world *world, int step, const char *text) {
     world->drawing = drawn_graph_make(text, &world->arena);
     reach_compute(&world->drawing->graph, &world->arena, &world->reach);
     paths_compute(&world->drawing->graph, &world->reach, &world->arena, &world->paths);
-    path_tree_build(&world->drawing->graph, &world->reach, &world->paths, false, &world->arena, &observation->tree);
+    path_tree_build(&world->drawing->graph, &world->reach, &world->paths, NULL, &world->arena, &observation->tree);
     observation->time = step;
     observation->bytes = world->reach.bytes[REACH_LIVE] + world->reach.bytes[REACH_NATIVE];
     observation->objects = world->reach.objects[REACH_LIVE] + world->reach.objects[REACH_NATIVE];

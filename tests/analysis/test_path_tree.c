@@ -15,7 +15,7 @@ static void look(const char *text) {
     drawing = drawn_graph_make(text, &arena);
     reach_compute(&drawing->graph, &arena, &reach);
     paths_compute(&drawing->graph, &reach, &arena, &paths);
-    path_tree_build(&drawing->graph, &reach, &paths, true, &arena, &tree);
+    path_tree_build(&drawing->graph, &reach, &paths, &arena, &arena, &tree);
 }
 
 static const struct path_node *node_of(const char *label) {

@@ -90,8 +90,8 @@ def test_why_and_top_of_a_sampled_process(caulk, newest_python, path, tmp_path):
     try:
         assert run.stdout.readline() == "ready\n"
         time.sleep(2)
-        recording, = [name for name in os.listdir(next(tmp_path.glob("caulk-run-*"))) if name.endswith("recording")]
-        pid = int(recording.split(".")[0])
+        recording, = tmp_path.glob("caulk-run-*/**/*recording")
+        pid = int(recording.name.split(".")[0])
         why = verdicts.run(caulk, "why", pid, "bytearray", "--limit", 2, "--json", "-", expect=[0]).json()
         assert why["allocated_at"][0]["line"] == line_of(path, "data") and why["allocated_at"][0]["share"] > 0.9
         shown, = {(row["allocated_at"]["file"], row["allocated_at"]["line"]) for row in why["paths"]}

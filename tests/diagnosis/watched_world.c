@@ -51,7 +51,7 @@ static void look(int step, const char *text) {
     reach_compute(&world.heap.graph, &world.arena, &world.reach);
     paths_compute(&world.heap.graph, &world.reach, &world.arena, &world.paths);
     refcounts_compute(&world.heap.graph, &world.arena, &observation->refcounts);
-    path_tree_build(&world.heap.graph, &world.reach, &world.paths, false, &world.arena, &observation->tree);
+    path_tree_build(&world.heap.graph, &world.reach, &world.paths, NULL, &world.arena, &observation->tree);
     observation->time = step * seconds_between;
     observation->bytes = world.reach.bytes[REACH_LIVE] + world.reach.bytes[REACH_NATIVE];
     observation->objects = world.reach.objects[REACH_LIVE] + world.reach.objects[REACH_NATIVE];

@@ -114,7 +114,7 @@ static void use_heap(const struct heap *heap, uint64_t run) {
     dominators_compute(graph, &reach, (enum dominators_algorithm)(run % 3), &arena, &dominators);
     census_compute(graph, &dominators, &arena, &census);
     paths_compute(graph, &reach, &arena, &paths);
-    path_tree_build(graph, &reach, &paths, run % 2, &arena, &tree);
+    path_tree_build(graph, &reach, &paths, run % 2 ? &arena : NULL, &arena, &tree);
     require(dominators.retained[NODE_ROOT] >= census.bytes, "the root retains less than all");
     describe_sample(heap, &reach, &paths, &state);
     if (run % 4 == 0)
