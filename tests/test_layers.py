@@ -11,7 +11,7 @@ MAY_INCLUDE = {
     "base": set(),
     "memory": {"base"},
     "cpython": {"memory", "base"},
-    "blocks": {"cpython", "memory", "base"},
+    "blocks": {"wire", "cpython", "memory", "base"},
     "graph": {"base"},
     "analysis": {"graph", "base"},
     "wire": set(),

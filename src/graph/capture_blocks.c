@@ -1,6 +1,7 @@
 /* Objects that nothing leads to: blocks of memory in use that no captured object covers. */
 #include "blocks/malloc.h"
 #include "blocks/pymalloc.h"
+#include "blocks/sampled.h"
 #include "graph/captured.h"
 
 struct block_search {
@@ -85,4 +86,5 @@ void captured_find_in_blocks(struct model *model, const struct granule_set *obje
     struct pymalloc_totals totals;
     pymalloc_each_used(model->image, look_at_block, &search, &totals);
     malloc_each_large(model->image, look_at_block, &search);
+    sampled_each_used(model->image, look_at_block, &search);
 }

@@ -1,4 +1,5 @@
 """Objects that are born from CPython's free lists are sampled as likely as others, and booked on their own line."""
+import json
 import math
 import os
 import subprocess
@@ -54,3 +55,32 @@ def test_every_birth_is_counted(python, sampled):
     truth, leaked, innocent = measure(python, sampled, "all", 1, 3000)
     assert leaked == pytest.approx(truth, rel=0.003)
     assert innocent < 0.003 * truth
+
+
+FORGETS = """
+import ctypes, time
+take = ctypes.pythonapi.Py_IncRef
+take.argtypes, take.restype = [ctypes.py_object], None
+def forget(number):
+    take(b"%08d" % number * 20)
+print("ready", flush=True)
+number = 0
+while True:
+    for _ in range(10):
+        number += 1
+        forget(number)
+    time.sleep(0.005)
+"""
+
+
+def test_forgotten_objects_are_found_among_the_sampler_s_blocks(newest_python, sampled, caulk):
+    """Every block is the sampler's, and nothing but C code's reference leads to these."""
+    process = subprocess.Popen([newest_python, "-c", FORGETS], env=sampled.environment("interval=1"), stdout=subprocess.PIPE)
+    try:
+        process.stdout.readline()
+        done = subprocess.run([caulk, "leaks", str(process.pid), "--seconds", "4", "--json", "-"], capture_output=True, text=True)
+    finally:
+        process.kill()
+        process.wait()
+    finding = json.loads(done.stdout)["findings"][0]
+    assert done.returncode == 1 and finding["kind"] == "refcount-leak", done.stdout
