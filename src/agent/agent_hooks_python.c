@@ -77,15 +77,17 @@ static void *move_in(const struct allocator *from, void *block, size_t size, voi
     return taken;
 }
 
+/* Off the road that nearly all take, so that it needs no stack. */
+static __attribute__((noinline)) void *malloc_drawn(void *context, size_t size) {
+    void *block = context == &python.original[DOMAIN_OBJ] ? agent_births_claim(size) : NULL;
+    if (!block)
+        block = agent_sample(size, AGENT_ALIGNMENT, false);
+    return block ? block : original(context)->malloc(original(context)->context, size);
+}
+
 static void *sampled_malloc(void *context, size_t size) {
-    if (!is_counted_down(size)) {
-        void *block = context == &python.original[DOMAIN_OBJ] ? agent_births_claim(size) : NULL;
-        if (!block)
-            block = agent_sample(size, AGENT_ALIGNMENT, false);
-        if (block)
-            return block;
-    }
-    return original(context)->malloc(original(context)->context, size);
+    return is_counted_down(size) ? original(context)->malloc(original(context)->context, size)
+                                 : malloc_drawn(context, size);
 }
 
 static void *sampled_calloc(void *context, size_t count, size_t size) {
@@ -114,7 +116,8 @@ static void *sampled_realloc(void *context, void *block, size_t size) {
 }
 
 /* The last sample of a sampler that was stopped takes the hooks along. */
-static void free_ours(const struct allocator *from, void *block) {
+static __attribute__((noinline)) void free_ours(void *context, void *block) {
+    const struct allocator *from = original(context);
     if (agent_births_is_unsure(block))
         agent_births_settle(true);
     if (!agent_release(block))
@@ -127,7 +130,7 @@ static void hooked_free(void *context, void *block) {
     if (AGENT_LIKELY(!agent_in_range(block)))
         original(context)->free(original(context)->context, block);
     else
-        free_ours(original(context), block);
+        free_ours(context, block);
 }
 
 static void *beside_malloc(void *context, size_t size) {
