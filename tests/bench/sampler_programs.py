@@ -1,4 +1,7 @@
-"""The programs that samplers are measured on: sampler_programs.py churn|call|json|wide [scale]. Prints its own seconds."""
+"""The programs that samplers are measured on: sampler_programs.py churn|call|json|wide [scale].
+
+Prints its own seconds by the clock and of the processor, and kilobytes of its greatest RSS.
+"""
 import sys
 import time
 
@@ -62,8 +65,15 @@ def wide(scale):
     return kept
 
 
+def greatest_rss():
+    """Kilobytes since this program began; getrusage would say what its parent had before."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+
+
 if __name__ == "__main__":
     scale = float(sys.argv[2]) if len(sys.argv) > 2 else 1.0
     begin = time.perf_counter(), time.process_time()
     kept = {"churn": churn, "call": call, "json": json, "wide": wide}[sys.argv[1]](scale)
-    print("seconds %.6f %.6f" % (time.perf_counter() - begin[0], time.process_time() - begin[1]))
+    took = time.perf_counter() - begin[0], time.process_time() - begin[1]
+    print("seconds %.6f %.6f kilobytes %d" % (*took, greatest_rss()))
