@@ -76,12 +76,17 @@ static bool read_compact(int file, uint64_t base, uint64_t size, struct arena *a
     return true;
 }
 
+static struct error *read_samples(const void *bytes, size_t length, const char *name, struct arena *arena,
+                                  struct recording *out) {
+    TRY(samples_read(bytes, length, name, arena, &out->samples));
+    native_names_fill(&out->samples, arena);
+    return NULL;
+}
+
 static bool decode(struct recording *recording, const char *name, struct arena *arena) {
-    struct error *error = samples_read(recording->bytes, recording->length, name, arena, &recording->samples);
+    struct error *error = read_samples(recording->bytes, recording->length, name, arena, recording);
     bool readable = !error;
     error_discard(error);
-    if (readable)
-        native_names_fill(&recording->samples, arena);
     return readable;
 }
 
@@ -182,8 +187,7 @@ static struct error *read_frame(const char *path, const void *packed, size_t len
         if (!samples_from_planes(planes, out->length, out->bytes))
             return error_create(STATUS_BAD_FILE, "%s is damaged: a region lies outside of its recording", path);
     }
-    TRY(samples_read(out->bytes, out->length, path, arena, &out->samples));
-    native_names_fill(&out->samples, arena);
+    TRY(read_samples(out->bytes, out->length, path, arena, out));
     out->pid = out->samples.head.pid;
     return NULL;
 }
@@ -225,7 +229,7 @@ struct error *recordings_read_file(const char *path, struct arena *arena, struct
     if (length >= sizeof frame_magic && memcmp(bytes, frame_magic, sizeof frame_magic) == 0)
         return read_frames(path, bytes, length, arena, out);
     out->list = arena_new(arena, struct recording, 1);
-    TRY(samples_read(bytes, length, path, arena, &out->list[0].samples));
+    TRY(read_samples(bytes, length, path, arena, out->list));
     out->list[0].pid = out->list[0].samples.head.pid;
     out->count = 1;
     return NULL;

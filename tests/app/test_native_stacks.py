@@ -175,12 +175,24 @@ def test_a_file_that_is_another_one_now_gives_no_names(run, library, newest_pyth
     assert all(function.startswith(name + "+0x") for function in functions[:3]), functions
 
 
+def line_under_make(caulk, recording):
+    """What caulk lines shows below the line that makes blocks."""
+    text = subprocess.run([caulk, "lines", recording], capture_output=True, text=True, check=True, timeout=60).stdout
+    rows = text.splitlines()
+    return rows[next(i for i, row in enumerate(rows) if "# made here" in row) + 1]
+
+
+def test_a_recording_as_the_sampler_left_it_has_names_too(caulk, library, newest_python, tmp_path):
+    script = tmp_path / "program.py"
+    script.write_text(textwrap.dedent(PROGRAM).lstrip().format(library=library("tables"), block=BLOCK, body="make()"))
+    kept = sampled(caulk, newest_python, str(script), str(tmp_path / "bare.recording"))
+    assert "in chain_c ← chain_b ← chain_a · " in line_under_make(caulk, kept)
+
+
 def test_a_kept_recording_has_them_for_caulk_lines(caulk, run, library, newest_python, tmp_path):
     kept = str(tmp_path / "kept.caulkrec")
     run(newest_python, library("tables"), "[make() for _ in range(%d)]" % BLOCKS, "-o", kept)
-    text = subprocess.run([caulk, "lines", kept], capture_output=True, text=True, check=True, timeout=60).stdout
-    line = next(i for i, row in enumerate(text.splitlines()) if "# made here" in row)
-    assert "in chain_c ← chain_b ← chain_a · " in text.splitlines()[line + 1]
+    assert "in chain_c ← chain_b ← chain_a · " in line_under_make(caulk, kept)
 
 
 def test_every_byte_has_them_too(run, library, newest_python):
