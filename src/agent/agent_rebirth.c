@@ -113,7 +113,22 @@ static inline void end_object(struct kept_type *kind, struct agent_list *list, u
 /* A byte more than each block has, as with allocations. */
 enum { FLOAT_BYTES = 24 + 1, LIST_BYTES = 56 + 1, DICT_BYTES = 64 + 1, TUPLE_BYTES = 40 + 1 };
 
+/* A collection of all generations empties the lists, and opens this one. */
+static __attribute__((noinline)) void close_floats_again(void) {
+    struct agent_list *list = &agent_lists[LIST_FLOAT];
+    if (!agent_lists_are_ours() || *list->count < 0)
+        return;
+    while (*list->items) {
+        void *top = *list->items;
+        agent_list_pop(list);
+        kept.free(top);
+    }
+    *list->count = list->most;
+}
+
 static void float_ends(void *object) {
+    if (AGENT_UNLIKELY(kept.floats_closed && *agent_lists[LIST_FLOAT].count != agent_lists[LIST_FLOAT].most))
+        close_floats_again();
     end_object(&kept.types[FLOAT], &agent_lists[LIST_FLOAT], FLOAT_BYTES, object);
 }
 
@@ -239,6 +254,7 @@ static void close_floats(void) {
 
 static void open_floats(void) {
     if (kept.floats_closed && agent_lists_are_ours()) {
+        close_floats_again();
         *agent_lists[LIST_FLOAT].count = 0;
         agent_list_unmark(&agent_lists[LIST_FLOAT]);
         kept.floats_closed = false;
