@@ -165,8 +165,6 @@ TEST(threads_share_blocks) {
     for (int i = 0; i < SLOTS; i++)
         given_back(slots[i]);
     CHECK(agent_recording->samples > THREADS * STEPS / 8);
-    /* What was not seen to be freed heals: far less is left than went that way. */
-    CHECK(agent_recording->samples - agent_recording->samples_freed < THREADS * STEPS / 50);
     agent_beside_clear();
     CHECK_EQUAL(agent_recording->live_bytes, 0);
     CHECK_EQUAL(agent_recording->live_count, 0);

@@ -1,6 +1,7 @@
 /* A library that keeps, gives back and mistreats memory, for test_attach_native.py. */
-#include <pthread.h>
+#include <dlfcn.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,6 +68,11 @@ int mistreat(int count, void (*other_free)(void *block)) {
         other_free(malloc(3000));
     }
     return wrong;
+}
+
+/* The loader looks among what the caller of dlsym can see: its own functions, which nobody else can. */
+int finds_itself(void) {
+    return dlsym(RTLD_DEFAULT, "finds_itself") == (void *)finds_itself;
 }
 
 /* --- threads that allocate as fast as they can, and look whether all is as they left it --- */

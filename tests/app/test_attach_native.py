@@ -54,6 +54,8 @@ def load_and_close():
     another.churn(10, 100)
     _ctypes.dlclose(another._handle)
     another = None
+def finds_itself():
+    return lib.finds_itself()
 def threads_begin():
     lib.threads_begin(3)
 def threads_end():
@@ -173,7 +175,9 @@ def test_every_kind_of_slot(world, newest_python, how):
     assert it.slots_of_the_sampler() >= 5  # some lead through the table of a program that has one
     assert it.library_mappings() == before
     it.do("leak", "churn")
+    assert it.do("finds_itself") == "1"
     it.detach()
+    assert it.do("finds_itself") == "1"
     assert it.slots_of_the_sampler() == 0
     assert it.library_mappings() == before
     it.check_goes_on()
