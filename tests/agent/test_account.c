@@ -184,6 +184,39 @@ TEST(resized_blocks_are_estimated_without_bias) {
     CHECK(fabs(sum / RUNS - 1) < 0.1);
 }
 
+/* The next sample finds that sampling has cost that many nanoseconds in the last twenty seconds. */
+static uint64_t interval_after(uint64_t nanoseconds) {
+    agent.cost = nanoseconds;
+    agent.cost_since = agent_clock() - 20000000000u;
+    agent_thread.countdown = -1;
+    agent_thread.interval = agent.interval;
+    agent_release(agent_sample(100, 16, false));
+    CHECK_EQUAL(agent_recording->interval, agent.interval);
+    return agent.interval;
+}
+
+TEST(the_interval_follows_the_budget) {
+    enum { FIRST = 4096 };
+    world_begin(FIRST, 13);
+    agent.options.budget = 0.01; /* 200,000,000 ns of twenty seconds */
+    CHECK_EQUAL(interval_after(150000000), FIRST);
+    CHECK_EQUAL(interval_after(2000000000), 2 * FIRST);
+    CHECK_EQUAL(interval_after(2000000000), 4 * FIRST);
+    CHECK_EQUAL(interval_after(150000000), 4 * FIRST);
+    CHECK_EQUAL(interval_after(1000000), 2 * FIRST);
+    CHECK_EQUAL(interval_after(1000000), FIRST);
+    CHECK_EQUAL(interval_after(1000000), FIRST);
+}
+
+TEST(the_interval_grows_when_memory_is_used_up) {
+    world_begin(4096, 14);
+    agent.options.memory = 1 << 10; /* the recording alone has more */
+    CHECK_EQUAL(interval_after(0), 8192);
+    CHECK_EQUAL(interval_after(0), 16384);
+    agent.options.memory = 16 << 20;
+    CHECK_EQUAL(interval_after(0), 8192);
+}
+
 TEST(words_that_mean_nothing_are_refused) {
     struct agent_options options;
     CHECK_EQUAL(agent_options_read("", &options), 0);
@@ -203,4 +236,5 @@ TEST(words_that_mean_nothing_are_refused) {
 TEST_MAIN(RUN(a_weight_is_one_over_the_chance_of_being_sampled); RUN(gaps_are_exponential);
           RUN(every_stack_keeps_what_it_had_at_the_peak); RUN(cohorts_hold_survivors_by_their_birth);
           RUN(the_timeline_keeps_its_length); RUN(estimates_hold_the_truth_in_their_interval);
-          RUN(resized_blocks_are_estimated_without_bias); RUN(words_that_mean_nothing_are_refused);)
+          RUN(resized_blocks_are_estimated_without_bias); RUN(the_interval_follows_the_budget);
+          RUN(the_interval_grows_when_memory_is_used_up); RUN(words_that_mean_nothing_are_refused);)
