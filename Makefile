@@ -3,7 +3,7 @@ BUILD = build
 PYTHON = $(shell command -v /usr/bin/python3 || command -v python3)
 VENV = .cache/venv
 
-.PHONY: all programs demo test test-all unit bench soak soak-attach soak-all clean asan tsan fuzz-image clang needs install
+.PHONY: all programs demo test test-all unit bench bench-pyperformance soak soak-attach soak-all clean asan tsan fuzz-image clang needs install
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) caulk libcaulk_agent.so
@@ -44,6 +44,10 @@ test-all: all
 bench: programs
 	@$(PYTHON) tests/bench/run.py $(BUILD)/caulk
 	@$(PYTHON) tests/bench/sampler.py $(BUILD)
+
+# What sampling costs over the benchmarks of pyperformance: ten minutes, and a hundred megabytes in .cache/.
+bench-pyperformance: programs
+	@$(PYTHON) tests/bench/suite.py $(BUILD) --json $(BUILD)/bench-pyperformance.json
 
 # Long runs, not part of `make test`: a server under load through 500 snapshots and through 200 killed visits.
 soak: all $(VENV)/done
