@@ -42,6 +42,16 @@ static uint32_t version_from_words(const char *words) {
     return (uint32_t)(major << 24 | minor << 16 | patch << 8 | 0xf0);
 }
 
+/* Where all objects are linked (--with-trace-refs before 3.13) two words stand in front of the count, and nothing is
+ * where it is looked for. PyType_Type is its own type from the start. */
+static bool heads_are_usual(void) {
+    const char *type = dlsym(RTLD_DEFAULT, "PyType_Type");
+    const char *type_of_type = NULL;
+    if (type)
+        memcpy(&type_of_type, type + OBJECT_TYPE, sizeof type_of_type);
+    return type && type_of_type == type;
+}
+
 /* 0 for a free-threaded build: its collector finds objects by walking its own allocator, so they must lie there. */
 static uint32_t find_version(void) {
     const char *(*words)(void) = (const char *(*)(void))dlsym(RTLD_DEFAULT, "Py_GetVersion");
@@ -73,7 +83,7 @@ bool agent_python_find(void) {
     python.own_thread_state = (void *(*)(void))dlsym(RTLD_DEFAULT, "PyGILState_GetThisThreadState");
     char *code_type = dlsym(RTLD_DEFAULT, "PyCode_Type");
     const struct agent_layout *layout = agent_layout_find(python.version);
-    if (!state || !python.own_thread_state || !code_type || !layout)
+    if (!state || !python.own_thread_state || !code_type || !layout || !heads_are_usual())
         return false;
     python.code_type = code_type;
     python.layout = layout;

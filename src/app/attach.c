@@ -43,6 +43,18 @@ static struct error *find_library(struct attachment *attachment) {
     return NULL;
 }
 
+/* Before 3.13 a build that links all objects has two more words in the head of each. The type of types is its own type; the
+ * one of the library's table may be nobody's, where the program has a copy of it. */
+static bool heads_are_usual(const struct attachment *attachment) {
+    const struct memory *memory = attachment->memory;
+    const struct memory_segment *python = attach_first_segment(memory, attachment->process.library);
+    remote_address type = python ? elf_loaded_symbol(memory, python, "PyType_Type") : 0;
+    uint32_t offset = attachment->process.layout->object_type;
+    uint64_t meta, again;
+    return !type || (memory_read_word(memory, type + offset, &meta) && memory_read_word(memory, meta + offset, &again) &&
+                     meta == again);
+}
+
 struct error *attach_prepare(struct attachment *attachment) {
     memory_close(attachment->memory);
     attachment->memory = NULL;
@@ -54,6 +66,10 @@ struct error *attach_prepare(struct attachment *attachment) {
     if (attachment->process.layout->build & LAYOUT_DEBUG)
         return error_create(STATUS_UNSUPPORTED, "process %d runs a debug build of Python: the sampler is for release builds",
                             attachment->pid);
+    if (!heads_are_usual(attachment))
+        return error_create(STATUS_UNSUPPORTED, "process %d: the objects of its Python %s are not those of a usual build, as "
+                                                "with --with-trace-refs: it gets no sampler",
+                            attachment->pid, attachment->process.version_text);
     TRY(pending_find(attachment->memory, &attachment->process, &attachment->pending));
     return find_library(attachment);
 }

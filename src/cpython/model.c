@@ -341,8 +341,12 @@ static struct error *find_type_type(struct model *model) {
     model->type_type = elf_file_symbol(&model->image->memory, model->process.library, "PyType_Type");
     if (!model->type_type)
         model->type_type = type_of_types(model);
-    if (model_word(model, model->type_type + model->layout->object_type) != model->type_type)
-        return error_create(STATUS_UNSUPPORTED, "process %d: the type object of its Python %s was not found",
+    remote_address meta = model_word(model, model->type_type + model->layout->object_type);
+    if (meta && model_word(model, meta + model->layout->object_type) == meta)
+        model->type_type = meta; /* not that of the library's table, where the program has a copy of it */
+    else
+        return error_create(STATUS_UNSUPPORTED, "process %d: the type object of its Python %s was not found; builds that link "
+                                                "all objects (--with-trace-refs) are not read",
                             model->image->memory.pid, model->process.version_text);
     return NULL;
 }
