@@ -305,40 +305,45 @@ static bool runs_loop(const struct agent_native_frame *frame, const struct agent
     return is_loop_code(frame->address);
 }
 
-static size_t append_python(struct agent_call *to, size_t count, size_t capacity, size_t from, size_t end) {
-    for (; from < end && count < capacity; from++)
-        to[count++] = native->calls[from];
-    return count;
+struct mix {
+    struct agent_call *calls;
+    size_t count, room; /* for native calls: those of Python come first */
+};
+
+static void append_python(struct mix *mix, size_t from, size_t end) {
+    for (; from < end; from++)
+        mix->calls[mix->count++] = native->calls[from];
 }
 
-static size_t append_native(struct agent_call *to, size_t count, size_t capacity, size_t from, size_t end) {
-    for (; from < end && count < capacity; from++)
-        to[count++] = (struct agent_call){NULL, native->frames[from].address};
-    return count;
+static void append_native(struct mix *mix, size_t from, size_t end) {
+    for (; from < end && mix->room; from++, mix->room--)
+        mix->calls[mix->count++] = (struct agent_call){NULL, native->frames[from].address};
 }
 
 /* What stands outside of the outermost Python frame is the same for all and left out. Where a loop is not found in
  * the chain the rest is Python's frames alone. */
 size_t agent_native_calls(struct agent_call *calls, size_t capacity) {
-    size_t loops, count = 0, inner = 0, python = 0;
-    size_t python_count = agent_python_loops(native->calls, CALLS, native->loops, &loops);
+    size_t loops, inner = 0, python = 0;
+    size_t python_count = agent_python_loops(native->calls, capacity < CALLS ? capacity : CALLS, native->loops, &loops);
+    struct mix mix = {calls, 0, capacity - python_count};
     uintptr_t until = loops && native->loops[loops - 1].anchor ? native->loops[loops - 1].anchor : UINTPTR_MAX;
     size_t frames = agent_native_frames(native->frames, FRAMES, until);
     if (!python_count)
-        return append_native(calls, 0, capacity, 0, frames);
-    for (size_t i = 0; i < loops; i++) {
+        append_native(&mix, 0, frames);
+    for (size_t i = 0; i < loops && python_count; i++) {
         size_t at = inner;
         while (at < frames && !runs_loop(&native->frames[at], &native->loops[i]))
             at++;
         /* A chain that ended too soon lies below. */
         if (at == frames && (native->loops[i].anchor || !native->is_whole))
-            count = append_native(calls, count, capacity, inner, frames);
+            append_native(&mix, inner, frames);
         if (at == frames)
             break;
-        count = append_native(calls, count, capacity, inner, at);
-        count = append_python(calls, count, capacity, python, native->loops[i].end);
+        append_native(&mix, inner, at);
+        append_python(&mix, python, native->loops[i].end);
         python = native->loops[i].end;
         inner = at + 1;
     }
-    return append_python(calls, count, capacity, python, python_count);
+    append_python(&mix, python, python_count);
+    return mix.count;
 }

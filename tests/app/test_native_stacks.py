@@ -40,6 +40,9 @@ PROGRAM = """
         make()
         return number
 
+    def deep(levels):
+        return deep(levels - 1) if levels else make()
+
     def main():
         {body}
 
@@ -132,6 +135,15 @@ def test_c_frames_stand_between_the_python_frames_that_they_join(caulk, python, 
     make, main = calls.index((recordings.PYTHON, "make")), calls.index((recordings.PYTHON, "main"))
     assert [call for call in calls[make:main] if call[1] == name] == [(recordings.NATIVE, name)]
     assert calls[-1] == (recordings.THREAD, "MainThread")
+
+
+def test_native_frames_never_push_out_python_frames(caulk, any_python, library, tmp_path):
+    path, script = library("tables"), tmp_path / "program.py"
+    script.write_text(textwrap.dedent(PROGRAM).lstrip().format(library=path, block=BLOCK, body="deep(200)"))
+    calls = mixed_stack(sampled(caulk, any_python, str(script), str(tmp_path / "deep.recording")), "make")
+    assert calls[:3] == [(recordings.NATIVE, os.path.basename(path))] * 3
+    python_frames = [function for kind, function in calls if kind == recordings.PYTHON]
+    assert python_frames == ["make"] + ["deep"] * 201 + ["main", "<module>"]
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="written for this processor")
