@@ -1,8 +1,6 @@
 /* Cheapest paths by Dial's algorithm: Dijkstra with a ring of buckets, one for each cost that can be pending. */
 #include "analysis/paths.h"
 
-#include "base/map.h"
-
 /* What a step costs, by what a person would rather read. Whole numbers; all pending costs lie within one turn
  * of the ring, so no single step may reach RING. */
 enum {
@@ -302,8 +300,29 @@ static struct edge_name name_of_edge(const struct graph *graph, node_id source, 
     return name;
 }
 
-size_t paths_steps(const struct graph *graph, const struct paths *paths, node_id node, struct arena *arena,
-                   struct path_step **out) {
+enum { LARGE_NODE = 64 }; /* edges; fewer are named anew each time */
+
+static struct edge_name kept_name(const struct graph *graph, node_id source, uint32_t edge, struct path_names *names) {
+    uint32_t known = map_find(&names->of, source);
+    if (known == MAP_ABSENT) {
+        struct edge_name *made = arena_new(&names->arena, struct edge_name, graph_out_degree(graph, source));
+        graph->describe.edge_names(graph->describe.context, source, made, &names->arena);
+        known = (uint32_t)names->lists.count;
+        *vector_push(&names->lists, struct edge_name *) = made;
+        map_set(&names->of, source, known);
+    }
+    return vector_items(&names->lists, struct edge_name *)[known][edge - graph->out_begin[source]];
+}
+
+void path_names_deinit(struct path_names *names) {
+    arena_deinit(&names->arena);
+    map_deinit(&names->of);
+    vector_deinit(&names->lists);
+    *names = (struct path_names){0};
+}
+
+size_t paths_steps_of_many(const struct graph *graph, const struct paths *paths, node_id node, struct path_names *names,
+                           struct arena *arena, struct path_step **out) {
     size_t count = 0;
     for (node_id n = node; paths->parent[n] != NODE_NONE; n = paths->parent[n])
         count++;
@@ -311,12 +330,19 @@ size_t paths_steps(const struct graph *graph, const struct paths *paths, node_id
     node_id n = node;
     for (size_t i = count; i-- > 0; n = paths->parent[n]) {
         uint32_t edge = paths->parent_edge[n];
+        node_id parent = paths->parent[n];
         steps[i] = (struct path_step){.node = n, .kind = EDGE_SLOT, .name.index = -1};
         if (edge == UINT32_MAX)
             continue;
         steps[i].kind = (enum edge_kind)graph->out_kind[edge];
-        steps[i].name = name_of_edge(graph, paths->parent[n], edge, arena);
+        bool keeps = names && graph_out_degree(graph, parent) >= LARGE_NODE;
+        steps[i].name = keeps ? kept_name(graph, parent, edge, names) : name_of_edge(graph, parent, edge, arena);
     }
     *out = steps;
     return count;
+}
+
+size_t paths_steps(const struct graph *graph, const struct paths *paths, node_id node, struct arena *arena,
+                   struct path_step **out) {
+    return paths_steps_of_many(graph, paths, node, NULL, arena, out);
 }

@@ -7,7 +7,9 @@
 #define CAULK_ANALYSIS_PATHS_H
 
 #include "analysis/reach.h"
+#include "base/map.h"
 #include "base/text.h"
+#include "base/vector.h"
 
 struct paths {
     const node_id *parent;      /* node -> node before it on its best path; NODE_NONE for the root */
@@ -29,6 +31,18 @@ struct path_step {
 /* The steps from just below the root to `node`, in `arena`; returns their number. */
 size_t paths_steps(const struct graph *graph, const struct paths *paths, node_id node, struct arena *arena,
                    struct path_step **out);
+
+/* What the edges of large nodes are called, for those who ask for the paths of many nodes. All zeros is empty. */
+struct path_names {
+    struct arena arena;
+    struct map of;        /* node -> index into lists */
+    struct vector lists;  /* struct edge_name *, one for each edge of the node */
+};
+
+/* The same, and the names of a large node's edges are made once. The steps' texts end with `names`. */
+size_t paths_steps_of_many(const struct graph *graph, const struct paths *paths, node_id node, struct path_names *names,
+                           struct arena *arena, struct path_step **out);
+void path_names_deinit(struct path_names *names);
 
 /* Writes steps as a person would: Python syntax where it can be ("shop.sessions.STORE[...].cart",
  * `__main__.DIRECTORY["channels"]`, "__main__.collect.__defaults__[0]"), else the root in words

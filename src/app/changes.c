@@ -132,7 +132,7 @@ void changes_by_path(struct stage *stage, const struct census_memory *before, si
             continue;
         covered[i] = true;
         rows[count++] = (struct table_change){NULL, NULL, objects[i], bytes[i]};
-        rows[count - 1].name = tables_path(stage, example, arena);
+        rows[count - 1].name = tables_path(stage, example, NULL, arena);
         rows[count - 1].type = tables_type_name(&stage->heap->graph, example, arena);
     }
     out->paths = rows;

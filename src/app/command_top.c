@@ -67,19 +67,21 @@ static void fill_types(struct stage *stage, int (*order)(const void *, const voi
 static void fill_holders(struct stage *stage, size_t limit, struct table_top *out) {
     const struct graph *graph = &stage->heap->graph;
     node_id *nodes;
+    struct path_names names = {0};
     size_t count = holders_find(stage, limit, &stage->arena, &nodes);
     struct table_holder *rows = arena_new(&stage->arena, struct table_holder, count + 1);
     for (size_t i = 0; i < count; i++) {
         struct node_facts facts;
         graph->describe.node_facts(graph->describe.context, nodes[i], &facts, &stage->arena);
         rows[i] = (struct table_holder){
-            .path = tables_path(stage, nodes[i], &stage->arena),
+            .path = tables_path(stage, nodes[i], &names, &stage->arena),
             .type = tables_type_name(graph, nodes[i], &stage->arena),
             .address = graph->addresses[nodes[i]],
             .entries = facts.length > 0 ? (uint64_t)facts.length : 0,
             .retained = stage->dominators.retained[nodes[i]],
         };
     }
+    path_names_deinit(&names);
     out->holders = rows;
     out->holder_count = count;
 }

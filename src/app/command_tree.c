@@ -147,7 +147,7 @@ static void write_row(struct planter *planter, const struct branch *branch) {
         return;
     row->count = branch->count;
     row->type = tables_type_name(&planter->stage->heap->graph, branch->nodes[0], planter->arena);
-    row->label = branch->count > 1 ? row->type : tables_path(planter->stage, branch->nodes[0], planter->arena);
+    row->label = branch->count > 1 ? row->type : tables_path(planter->stage, branch->nodes[0], NULL, planter->arena);
 }
 
 static void grow_tree(struct planter *planter) {

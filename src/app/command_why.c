@@ -225,7 +225,7 @@ static void fill_path(struct stage *stage, node_id node, struct table_path *out)
                                                       graph->addresses[steps[i].node]};
     }
     fill_birth(stage, node, out);
-    out->path = tables_path(stage, node, &stage->arena);
+    out->path = tables_path(stage, node, NULL, &stage->arena);
     out->steps = rows;
     out->retained = stage->dominators.retained[node];
 }

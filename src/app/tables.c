@@ -36,10 +36,10 @@ const char *tables_type_name(const struct graph *graph, node_id node, struct are
     return tables_qualified(type->module, type->name, arena);
 }
 
-const char *tables_path(const struct stage *stage, node_id node, struct arena *arena) {
+const char *tables_path(const struct stage *stage, node_id node, struct path_names *names, struct arena *arena) {
     struct path_step *steps;
     struct text text = {0};
-    size_t count = paths_steps(&stage->heap->graph, &stage->paths, node, arena, &steps);
+    size_t count = paths_steps_of_many(&stage->heap->graph, &stage->paths, node, names, arena, &steps);
     paths_write(&stage->heap->graph, &stage->reach, steps, count, &text);
     const char *path = arena_copy_text(arena, text_get(&text), text.length);
     text_deinit(&text);

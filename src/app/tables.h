@@ -12,8 +12,8 @@ void tables_snapshot(const struct heap *heap, struct table_snapshot *out);
 const char *tables_type_name(const struct graph *graph, node_id node, struct arena *arena);
 const char *tables_qualified(struct span module, struct span name, struct arena *arena);
 
-/* The path of a node as a person writes it. */
-const char *tables_path(const struct stage *stage, node_id node, struct arena *arena);
+/* The path of a node as a person writes it. `names` for those who ask for many, else NULL. */
+const char *tables_path(const struct stage *stage, node_id node, struct path_names *names, struct arena *arena);
 
 /* Nodes where the heap accumulates: each retains much, and no single object below it retains most of that.
  * Largest first, none below another; at most `limit`. */

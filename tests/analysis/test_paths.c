@@ -274,6 +274,45 @@ TEST(a_long_chain_is_followed_to_its_end) {
     arena_deinit(&arena);
 }
 
+static void (*describe)(void *context, node_id source, struct edge_name *names, struct arena *arena);
+static size_t described;
+
+static void counted(void *context, node_id source, struct edge_name *names, struct arena *arena) {
+    described++;
+    describe(context, source, names, arena);
+}
+
+/* All paths lead through one dict, whose keys are asked for once. */
+TEST(paths_of_many_nodes_are_the_same_and_cost_less) {
+    enum { MANY = 300 };
+    struct arena arena = {0};
+    struct text text = {0};
+    text_add(&text, "root -> m(module) -.STORE-> d(dict)");
+    for (int i = 0; i < MANY; i++)
+        text_format(&text, "; d -['key %d']-> n%d", i, i);
+    struct world world;
+    world_make(&world, text_get(&text), NULL, REACH_LIVE);
+    struct graph *graph = &world.drawing->graph;
+    describe = graph->describe.edge_names;
+    graph->describe.edge_names = counted;
+    struct path_names names = {0};
+    described = 0;
+    for (int i = 0; i < MANY; i++) {
+        struct path_step *steps;
+        const char *label = arena_format(&arena, "n%d", i);
+        size_t count = paths_steps_of_many(graph, &world.paths, drawn_node(world.drawing, label), &names, &arena, &steps);
+        struct text written = {0};
+        paths_write(graph, &world.reach, steps, count, &written);
+        CHECK_TEXT(text_get(&written), arena_format(&arena, "m.STORE[\"key %d\"]", i));
+        text_deinit(&written);
+    }
+    CHECK_EQUAL(described, 2 * MANY + 1); /* the one edge of the root and of the module each time, the dict's once */
+    path_names_deinit(&names);
+    world_end(&world);
+    text_deinit(&text);
+    arena_deinit(&arena);
+}
+
 TEST_MAIN(RUN(a_variable_is_written_as_python_writes_it); RUN(names_that_are_no_identifiers_stay_readable);
           RUN(control_characters_do_not_reach_the_terminal);
           RUN(functions_classes_and_closures_are_written_as_python_writes_them);
@@ -285,4 +324,5 @@ TEST_MAIN(RUN(a_variable_is_written_as_python_writes_it); RUN(names_that_are_no_
           RUN(a_class_is_named_in_the_module_that_defines_it); RUN(edges_that_explain_nothing_are_taken_last);
           RUN(bystanders_and_caches_are_named_only_if_nobody_else_is);
           RUN(what_lives_is_not_explained_by_what_does_not);
-          RUN(every_node_comes_after_its_parent_and_costs_more); RUN(a_long_chain_is_followed_to_its_end);)
+          RUN(every_node_comes_after_its_parent_and_costs_more); RUN(a_long_chain_is_followed_to_its_end);
+          RUN(paths_of_many_nodes_are_the_same_and_cost_less);)
