@@ -148,6 +148,7 @@ def main():
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--only", default=",".join(PROGRAMS))
+    parser.add_argument("--without-files", action="store_true", help="leave out the table of files")
     options = parser.parse_args()
     build = pathlib.Path(options.build).resolve()
     if not (build / "libcaulk_agent.so").exists():
@@ -159,7 +160,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for program in options.only.split(","):
             print_table(program, measure(program, tools(build, str(python), found, folder), folder, options))
-        if "memray" in found:
+        if "memray" in found and not options.without_files:
             print_files(build, python, folder, options)
 
 
