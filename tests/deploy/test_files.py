@@ -168,15 +168,19 @@ int main(int count, char **words) {
 """
 
 
-def host_in_c(python, tmp_path):
+# The linker puts a copy of a variable that the program names into the program; the library's own is nobody's then.
+COPY = "PyTypeObject *type_of_types(void) { return &PyType_Type; }\n"
+
+
+def host_in_c(python, tmp_path, *options, extra=""):
     """A program of C that has Python in it."""
     config = os.path.realpath(python) + "-config"
     if not os.path.exists(config) or not shutil.which("gcc"):
         pytest.skip("no python-config or no gcc here")
     flags = [subprocess.run([config, *words], capture_output=True, text=True, check=True).stdout.split()
              for words in (["--includes"], ["--embed", "--ldflags"])]
-    (tmp_path / "host.c").write_text(HOST)
-    made = subprocess.run(["gcc", "-o", tmp_path / "host", tmp_path / "host.c", *flags[0], *flags[1]],
+    (tmp_path / "host.c").write_text(HOST.replace("int main", extra + "int main"))
+    made = subprocess.run(["gcc", *options, "-o", tmp_path / "host", tmp_path / "host.c", *flags[0], *flags[1]],
                           capture_output=True, text=True)
     if made.returncode:
         pytest.skip("the host does not compile: " + made.stderr[-300:])
@@ -186,6 +190,13 @@ def host_in_c(python, tmp_path):
 
 def test_a_host_in_c(caulk, target, python, script, tmp_path):
     host, environment = host_in_c(python, tmp_path)
+    deploy.check_visit(caulk, target([host, script], env=environment), tmp_path)
+
+
+def test_a_host_in_c_with_a_copy_of_the_type_of_types(caulk, target, python, script, tmp_path):
+    host, environment = host_in_c(python, tmp_path, "-no-pie", "-fno-pic", extra=COPY)
+    if "R_X86_64_COPY" not in subprocess.run(["readelf", "-r", host], capture_output=True, text=True).stdout:
+        pytest.skip("this Python has no library of its own")
     deploy.check_visit(caulk, target([host, script], env=environment), tmp_path)
 
 

@@ -10,6 +10,7 @@ import pythons
 import target as targets
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+UNSUPPORTED = 68
 
 
 @pytest.mark.parametrize("name", pythons.OTHERS)
@@ -44,3 +45,35 @@ def test_a_debug_build_is_called_one(name, caulk, target, tmp_path):
     assert done.returncode == 0, done.stderr
     assert pythons.version_of(python) + " " in done.stdout + done.stderr
     assert pythons.version_of(python).endswith("d")
+
+
+@pytest.fixture(scope="module")
+def linking_all_objects():
+    name = "3.11r@bookworm"
+    python = os.environ.get("CAULK_PYTHON_3_11r") or pythons.fetched(name)
+    if not os.path.exists(python):
+        pythons.MISSING.append(name)
+        pytest.skip("CPython %s is not on this machine: tools/build-pythons %s" % (name, name))
+    return python
+
+
+def test_a_build_that_links_all_objects_is_refused(caulk, target, linking_all_objects, tmp_path):
+    """Before 3.13 it has two more words in the head of each object: nothing is where it is looked for."""
+    text = "import time\nprint('ready', flush=True)\nkept = []\nwhile True:\n    kept.append([1])\n    time.sleep(0.001)"
+    one = target([linking_all_objects, "-c", text])
+    for words in (["snapshot", "-o", tmp_path / "one.caulk"], ["top"], ["leaks", "--seconds", "2"], ["attach"]):
+        done = subprocess.run([caulk, words[0], str(one.pid), *map(str, words[1:])], capture_output=True, text=True, timeout=60)
+        assert done.returncode == UNSUPPORTED and done.stdout == "", done
+        assert done.stderr.count("\n") == 1 and "--with-trace-refs" in done.stderr, done
+    assert not (tmp_path / "one.caulk").exists()
+    assert one.alive() and one.errors() == ""
+
+
+def test_a_build_that_links_all_objects_runs_unchanged(caulk, linking_all_objects):
+    """The sampler must not write into structures that it does not know."""
+    text = "kept = [[float(number)] for number in range(100000)]\nprint(sum(map(sum, kept)))"
+    for options in ([], ["--every-byte"]):
+        done = subprocess.run([caulk, "run", *options, "--python", linking_all_objects, "-c", text], capture_output=True, text=True,
+                              timeout=60)
+        assert (done.returncode, done.stdout) == (0, "4999950000.0\n"), done
+        assert "no Python was seen" in done.stderr
