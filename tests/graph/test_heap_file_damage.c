@@ -141,7 +141,7 @@ TEST(a_forged_file_is_refused_or_holds_together) {
 
 TEST(each_lie_is_told_by_the_section_it_is_in) {
     static const struct { enum file_section section; size_t place; unsigned char value; const char *said; } lies[] = {
-        {SECTION_FACTS, 22 * 8, 0xff, "section facts"},
+        {SECTION_FACTS, 23 * 8, 0xff, "section facts"},
         {SECTION_ADDRESS, 8 * 7 + 1, 0x00, "section graph: addresses do not rise"},
         {SECTION_TYPE_OF, 0, 0xff, "section graph: a node has a type that does not exist"},
         {SECTION_DEGREE, 0, 0xff, "section degree"},
