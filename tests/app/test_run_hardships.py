@@ -35,8 +35,9 @@ def state_of(pid):
 def test_the_program_outlives_caulk(start, script, tmp_path):
     run = start("--every-byte", script("""
         import os, sys, time
+        kept = []
         print(os.getpid())
-        while not os.path.exists(sys.argv[1]):
+        while len(kept) < 100 or not os.path.exists(sys.argv[1]):
             kept = [bytes(1000) for _ in range(100)]
             time.sleep(0.01)
         child = os.fork()
