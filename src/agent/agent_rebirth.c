@@ -126,10 +126,22 @@ static __attribute__((noinline)) void close_floats_again(void) {
     *list->count = list->most;
 }
 
-static void float_ends(void *object) {
+static __attribute__((noinline)) void odd_float_ends(void *object) {
     if (AGENT_UNLIKELY(kept.floats_closed && *agent_lists[LIST_FLOAT].count != agent_lists[LIST_FLOAT].most))
         close_floats_again();
     end_object(&kept.types[FLOAT], &agent_lists[LIST_FLOAT], FLOAT_BYTES, object);
+}
+
+/* Nothing ends inside a float: nesting is not counted, and the common road needs no stack. */
+static void float_ends(void *object) {
+    const struct kept_type *kind = &kept.types[FLOAT];
+    bool odd = *type_of(object) != kind->type || agent.every_byte || agent_in_range(object);
+    if (AGENT_UNLIKELY(odd || agent_thread.countdown < FLOAT_BYTES)) {
+        odd_float_ends(object);
+        return;
+    }
+    agent_thread.countdown -= FLOAT_BYTES;
+    kind->original(object);
 }
 
 static void tuple_ends(void *object) {
