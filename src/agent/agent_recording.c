@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -142,8 +143,8 @@ static int open_file(const char *path, size_t size, int *out) {
     if (path)
         return open_new(path, out);
     *out = memfd_create(WIRE_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (*out >= 0)
-        fcntl(*out, F_ADD_SEALS, F_SEAL_SHRINK); /* nobody can take pages from under the program */
+    if (*out >= 0) /* nobody can take pages from under the program; the function of that name is fcntl64 in glibc alone */
+        syscall(SYS_fcntl, *out, F_ADD_SEALS, F_SEAL_SHRINK);
     return 0;
 }
 
