@@ -15,7 +15,10 @@
 enum { INTERPRETER_LISTS = 16384, REGIONS_LIMIT = 64 << 20, PAGE = 4096 };
 
 /* Pushes that must agree; pushes, and looks at everything, after which it is given up. */
-enum { AGREEING = 3, ATTEMPTS = 1000, LOOKS = 16 };
+enum { AGREEING = 3, ATTEMPTS = 200000, LOOKS = 30 };
+
+/* Objects of the same kind that end within another, and are on the list before it. */
+enum { NESTED = 16 };
 
 struct agent_list agent_lists[LISTS];
 
@@ -41,7 +44,7 @@ static struct search {
         int32_t *count;
         void **items;
     } candidates[LIST_CANDIDATES];
-    uint32_t count, agreed, attempts, looks;
+    uint32_t count, agreed, attempts, looks, next_look;
 } searches[LIST_TUPLE + 1];
 
 static void *kept_arrays[LIST_TUPLE][LIST_KEPT];
@@ -148,7 +151,21 @@ static void add_candidate(struct search *search, int32_t *count, void **items) {
     search->candidates[search->count++].items = items;
 }
 
-/* Counts that rose by one, with places that have become `pushed`. */
+/* The first of the bytes from `at` on in a word that has changed or is `pushed`. */
+static inline size_t next_of_interest(const char *now, const char *before, size_t at, size_t size,
+                                      const void *pushed) {
+    while (!(at & 7) && at < size) {
+        uint64_t word, was;
+        memcpy(&word, now + at, sizeof word);
+        memcpy(&was, before + at, sizeof was);
+        if (word != was || word == (uintptr_t)pushed)
+            break;
+        at += 8;
+    }
+    return at;
+}
+
+/* Counts that rose, with places that have become `pushed`. */
 static void compare_regions(struct search *search, const struct agent_list *list, const char *before,
                             void *pushed) {
     int32_t *counts[LIST_CANDIDATES];
@@ -156,11 +173,15 @@ static void compare_regions(struct search *search, const struct agent_list *list
     uint32_t counted = 0, placed = 0;
     for (uint32_t i = 0; i < python.regions_count; before += python.regions[i++].size)
         for (size_t at = 0; at < python.regions[i].size; at += 4) {
+            /* Nearly all words are as they were. */
+            at = next_of_interest(python.regions[i].begin, before, at, python.regions[i].size, pushed);
+            if (at == python.regions[i].size)
+                break;
             int32_t *count = (int32_t *)(python.regions[i].begin + at), was;
             void **place = (void **)(python.regions[i].begin + at);
             memcpy(&was, before + at, sizeof was);
-            if (was >= 0 && was < list->most && *count == was + 1 && !is_known_count(count) &&
-                counted < LIST_CANDIDATES)
+            if (was >= 0 && *count > was && *count <= was + NESTED && *count <= list->most &&
+                !is_known_count(count) && counted < LIST_CANDIDATES)
                 counts[counted++] = count;
             if (!(at & 7) && *place == pushed && placed < LIST_CANDIDATES)
                 places[placed++] = place;
@@ -178,6 +199,8 @@ static void look_everywhere(struct search *search, const struct agent_list *list
         memcpy(to, python.regions[i].begin, python.regions[i].size);
     end(object);
     search->looks++;
+    /* A list may be full for a while. */
+    search->next_look = search->attempts + (1u << search->looks / 2);
     if (!before)
         return;
     search->agreed = 0;
@@ -195,9 +218,9 @@ static void look_again(struct search *search, const struct agent_list *list, voi
     end(object);
     for (uint32_t i = 0; i < search->count; i++) {
         int32_t count = *search->candidates[i].count;
-        if (before[i] < 0 || count != before[i] + 1 || count > list->most)
+        if (before[i] < 0 || count <= before[i] || count > list->most)
             continue;
-        if (search->candidates[i].items[list->next ? 0 : before[i]] == pushed)
+        if (search->candidates[i].items[list->next ? 0 : count - 1] == pushed)
             search->candidates[kept++] = search->candidates[i];
     }
     search->count = kept;
@@ -215,6 +238,11 @@ static void spread_tuples(const struct agent_list *known) {
 bool agent_list_learn(struct agent_list *list, void *pushed, void (*end)(void *object), void *object) {
     size_t kind = (size_t)(list - agent_lists);
     struct search *search = &searches[kind < LIST_TUPLE ? kind : LIST_TUPLE];
+    if (!search->count && search->attempts < search->next_look) {
+        search->attempts++;
+        end(object);
+        return false;
+    }
     if (search->attempts++ >= ATTEMPTS || search->looks >= LOOKS || !agent_lists_are_ours()) {
         end(object);
         return search->attempts > ATTEMPTS || search->looks >= LOOKS;

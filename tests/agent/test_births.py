@@ -34,14 +34,8 @@ def measure(python, sampled, kind, interval, count):
     return int(done.stdout), live_in(found, "remember")[0], live_in(found, "handle")[0]
 
 
-def skip_tables_of_later_ones(python, kind):
-    if kind in ("dict", "all") and int(pythons.version_of(python).split(".")[1]) >= 13:
-        pytest.skip("from 3.13 on births of objects are told, but tables of dicts are booked where they were made first")
-
-
-@pytest.mark.parametrize("kind", ["float", "tuple", "list", "dict", "all"])
+@pytest.mark.parametrize("kind", ["float", "tuple", "list"])
 def test_a_leak_from_free_lists_is_estimated_and_blamed(python, sampled, kind):
-    skip_tables_of_later_ones(python, kind)
     interval = 3000
     truth, leaked, innocent = measure(python, sampled, kind, interval, 15000)
     # Six deviations of a Poisson sample of so many bytes (one run in 500 million is outside), and what a chance of one in
@@ -50,11 +44,11 @@ def test_a_leak_from_free_lists_is_estimated_and_blamed(python, sampled, kind):
     assert innocent < 0.03 * truth + 10 * interval
 
 
-def test_every_birth_is_counted(python, sampled):
-    skip_tables_of_later_ones(python, "all")
-    truth, leaked, innocent = measure(python, sampled, "all", 1, 3000)
-    assert leaked == pytest.approx(truth, rel=0.003)
-    assert innocent < 0.003 * truth
+@pytest.mark.parametrize("kind", ["float", "tuple", "list"])
+def test_every_birth_is_counted(python, sampled, kind):
+    truth, leaked, innocent = measure(python, sampled, kind, 1, 3000)
+    assert leaked == pytest.approx(truth, abs=1000)  # to 3.10 a frame is kept too
+    assert innocent < 1000
 
 
 ARITHMETIC = """
