@@ -26,8 +26,8 @@ static struct {
     int32_t patience;                          /* 0: nobody waits */
     char *unsure;                              /* the block whose object is not known yet */
     uint32_t size, stack;
-    uint64_t
-        drawn; /* the interval with which the unsure block was drawn as an allocation too; 0: it was not */
+    /* The interval with which the unsure block was drawn as an allocation too; 0: it was not. */
+    uint64_t drawn;
 } births;
 
 static const char *type_of(const struct agent_list *list) {
@@ -46,8 +46,7 @@ bool agent_births_begin(void) {
     return agent_lists_begin();
 }
 
-/* ---- what the unsure block has become --------------------------------------------------------------------
- */
+/* ---- what the unsure block has become ---------------------------------------------------------------- */
 
 static bool is_object_of(const struct agent_list *list, const char *block) {
     if (list == &agent_lists[LIST_KEYS])
@@ -112,8 +111,7 @@ bool agent_births_is_unsure(const void *block) {
     return births.unsure && block == births.unsure;
 }
 
-/* ---- waiting for a birth ---------------------------------------------------------------------------------
- */
+/* ---- waiting for a birth ----------------------------------------------------------------------------- */
 
 static bool is_awaited(size_t size) {
     if (!(births.sizes & size_bit(size)) || births.unsure || agent_thread.inside)
@@ -180,8 +178,7 @@ static void wait_for_births(void) {
     births.patience = PATIENCE;
 }
 
-/* ---- pushes that are drawn -------------------------------------------------------------------------------
- */
+/* ---- pushes that are drawn --------------------------------------------------------------------------- */
 
 void agent_births_draw(struct agent_list *list, const void *pushed, uint64_t interval) {
     if (!agent_lists_are_ours() || agent.phase != AGENT_SAMPLING || agent_python_is_ending())

@@ -49,8 +49,7 @@ static struct search {
 
 static void *kept_arrays[LIST_TUPLE][LIST_KEPT];
 
-/* ---- which lists there are -------------------------------------------------------------------------------
- */
+/* ---- which lists there are --------------------------------------------------------------------------- */
 
 static int note_regions(struct dl_phdr_info *info, size_t size, void *address) {
     (void)size;
@@ -127,8 +126,7 @@ bool agent_lists_are_ours(void) {
     return python.ours && python.interpreter() == python.ours;
 }
 
-/* ---- where they lie --------------------------------------------------------------------------------------
- */
+/* ---- where they lie ---------------------------------------------------------------------------------- */
 
 static size_t regions_size(void) {
     size_t size = 0;
@@ -149,6 +147,17 @@ static void add_candidate(struct search *search, int32_t *count, void **items) {
         return;
     search->candidates[search->count].count = count;
     search->candidates[search->count++].items = items;
+}
+
+/* Whether a list could lie there: what is read and written of it is Python's own memory. */
+static bool has_room(const struct agent_list *list, void **items) {
+    uintptr_t begin = (uintptr_t)items, size = (list->next ? 1 : (uintptr_t)list->most) * sizeof *items;
+    for (uint32_t i = 0; i < python.regions_count; i++) {
+        uintptr_t offset = begin - (uintptr_t)python.regions[i].begin;
+        if (offset < python.regions[i].size && size <= python.regions[i].size - offset)
+            return true;
+    }
+    return false;
 }
 
 /* The first of the bytes from `at` on in a word that has changed or is `pushed`. */
@@ -187,8 +196,11 @@ static void compare_regions(struct search *search, const struct agent_list *list
                 places[placed++] = place;
         }
     for (uint32_t i = 0; i < counted; i++)
-        for (uint32_t j = 0; j < placed; j++)
-            add_candidate(search, counts[i], list->next ? places[j] : places[j] - (*counts[i] - 1));
+        for (uint32_t j = 0; j < placed; j++) {
+            void **items = list->next ? places[j] : places[j] - (*counts[i] - 1);
+            if (has_room(list, items))
+                add_candidate(search, counts[i], items);
+        }
 }
 
 static void look_everywhere(struct search *search, const struct agent_list *list, void *pushed,
@@ -260,8 +272,7 @@ bool agent_list_learn(struct agent_list *list, void *pushed, void (*end)(void *o
     return true;
 }
 
-/* ---- aside and back --------------------------------------------------------------------------------------
- */
+/* ---- aside and back ---------------------------------------------------------------------------------- */
 
 static void **next_of(const struct agent_list *list, void *object) {
     return (void **)((char *)object + list->next);

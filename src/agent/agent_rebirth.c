@@ -178,8 +178,7 @@ static void dict_ends(void *object) {
 
 static const deallocator wrappers[TYPES] = {float_ends, tuple_ends, list_ends, dict_ends};
 
-/* ---- the first deaths, which tell where the free lists are ------------------------------------------------
- */
+/* ---- the first deaths, which tell where the free lists are ------------------------------------------- */
 
 static void set_deallocator(int i, deallocator function) {
     memcpy(kept.types[i].type + TYPE_DEALLOC, &function, sizeof function);
