@@ -94,14 +94,14 @@ static void fill_lines(struct stage *stage, size_t limit, struct table_top *out)
     const struct samples *samples = stage->sampling->samples;
     const struct samples_line *lines = samples_lines(samples, &stage->arena, &count);
     struct table_line *rows = arena_new(&stage->arena, struct table_line, count + 1);
-    for (size_t i = 0; i < count && out->line_count < limit && lines[i].live_bytes; i++)
+    for (size_t i = 0; i < count && out->line_count < limit && lines[i].amounts.live_bytes; i++)
         if (lines[i].line)
             rows[out->line_count++] = (struct table_line){
                 .file = arena_copy_text(&stage->arena, lines[i].file.data, lines[i].file.length),
                 .function = arena_copy_text(&stage->arena, lines[i].function.data, lines[i].function.length),
                 .line = lines[i].line,
-                .live_bytes = lines[i].live_bytes,
-                .live_count = lines[i].live_count,
+                .live_bytes = lines[i].amounts.live_bytes,
+                .live_count = lines[i].amounts.live_count,
             };
     out->lines = rows;
     out->lines_exact = samples->exact;

@@ -46,9 +46,7 @@ static struct run_line *line_of(struct folding *folding, uint32_t number) {
 
 static int by_peak(const void *a, const void *b) {
     const struct run_line *left = a, *right = b;
-    if (left->peak_bytes != right->peak_bytes)
-        return left->peak_bytes < right->peak_bytes ? 1 : -1;
-    return (left->total_bytes < right->total_bytes) - (left->total_bytes > right->total_bytes);
+    return samples_amounts_by_peak(&left->amounts, &right->amounts);
 }
 
 struct run_line *own_lines(const struct samples *samples, struct arena *arena, size_t *count_out) {
@@ -57,15 +55,10 @@ struct run_line *own_lines(const struct samples *samples, struct arena *arena, s
     folding.lines = arena_new(arena, struct run_line, samples->stack_count + 1);
     for (uint32_t i = 0; i < samples->stack_count; i++) {
         const struct samples_stack *stack = &samples->stacks[i];
-        if (!stack->total_bytes && !stack->live_bytes && !stack->peak_bytes)
+        if (samples_amounts_are_zero(&stack->amounts))
             continue;
         struct run_line *line = line_of(&folding, allocated_frame(samples, i));
-        line->live_bytes += stack->live_bytes;
-        line->live_count += stack->live_count;
-        line->total_bytes += stack->total_bytes;
-        line->total_count += stack->total_count;
-        line->peak_bytes += stack->peak_bytes;
-        line->peak_count += stack->peak_count;
+        samples_amounts_add(&line->amounts, &stack->amounts);
         line->samples += stack->samples;
         native_folding_add(&natives, (uint32_t)(line - folding.lines), stack);
     }
@@ -97,12 +90,7 @@ static int by_line(const void *a, const void *b) {
 }
 
 static void add_numbers(struct source_view_line *out, const struct run_line *line) {
-    out->live_bytes += line->live_bytes;
-    out->live_count += line->live_count;
-    out->total_bytes += line->total_bytes;
-    out->total_count += line->total_count;
-    out->peak_bytes += line->peak_bytes;
-    out->peak_count += line->peak_count;
+    samples_amounts_add(&out->amounts, &line->amounts);
     if (!out->native_count) {
         out->native = line->native;
         out->native_count = line->native_count;
@@ -136,9 +124,7 @@ static void split_text(const char *text, size_t length, struct arena *arena, str
 
 /* Lines that the text does not have: it is missing, or was changed since. */
 static void add_line(struct source_view *view, const struct run_line *line, size_t text_lines) {
-    view->live_bytes += line->live_bytes;
-    view->total_bytes += line->total_bytes;
-    view->peak_bytes += line->peak_bytes;
+    samples_amounts_add(&view->amounts, &line->amounts);
     if (line->line && line->line <= text_lines) {
         add_numbers(&view->lines[line->line - 1], line);
         return;
@@ -183,7 +169,7 @@ static bool is_known(const struct source_view *views, size_t count, const char *
 
 static int by_total(const void *a, const void *b) {
     const struct source_view *left = a, *right = b;
-    return (left->total_bytes < right->total_bytes) - (left->total_bytes > right->total_bytes);
+    return (left->amounts.total_bytes < right->amounts.total_bytes) - (left->amounts.total_bytes > right->amounts.total_bytes);
 }
 
 static bool is_own_file(const struct run_line *line) {

@@ -51,21 +51,14 @@ void native_folding_add(struct native_folding *folding, uint32_t line, const str
         return;
     size_t count = native_places(folding->samples, stack->frame, folding->arena, &places);
     struct run_native *chain = find_chain(folding, line, places, count);
-    chain->live_bytes += stack->live_bytes;
-    chain->live_count += stack->live_count;
-    chain->total_bytes += stack->total_bytes;
-    chain->total_count += stack->total_count;
-    chain->peak_bytes += stack->peak_bytes;
-    chain->peak_count += stack->peak_count;
+    samples_amounts_add(&chain->amounts, &stack->amounts);
 }
 
 static int by_line_and_bytes(const void *left, const void *right) {
     const struct entry *a = left, *b = right;
     if (a->line != b->line)
         return a->line < b->line ? -1 : 1;
-    if (a->native.peak_bytes != b->native.peak_bytes)
-        return a->native.peak_bytes < b->native.peak_bytes ? 1 : -1;
-    return (a->native.total_bytes < b->native.total_bytes) - (a->native.total_bytes > b->native.total_bytes);
+    return samples_amounts_by_peak(&a->native.amounts, &b->native.amounts);
 }
 
 void native_folding_end(struct native_folding *folding, struct run_line *lines) {

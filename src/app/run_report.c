@@ -13,9 +13,7 @@ static const char *text_of(struct span span, struct arena *arena) {
 
 static int by_peak(const void *a, const void *b) {
     const struct run_line *left = a, *right = b;
-    if (left->peak_bytes != right->peak_bytes)
-        return left->peak_bytes < right->peak_bytes ? 1 : -1;
-    return (left->total_bytes < right->total_bytes) - (left->total_bytes > right->total_bytes);
+    return samples_amounts_by_peak(&left->amounts, &right->amounts);
 }
 
 static void fill_lines(const struct samples *samples, struct arena *arena, struct run_part *out) {
@@ -28,12 +26,7 @@ static void fill_lines(const struct samples *samples, struct arena *arena, struc
             .file = text_of(lines[i].file, arena),
             .function = text_of(lines[i].function, arena),
             .line = lines[i].line,
-            .live_bytes = lines[i].live_bytes,
-            .live_count = lines[i].live_count,
-            .total_bytes = lines[i].total_bytes,
-            .total_count = lines[i].total_count,
-            .peak_bytes = lines[i].peak_bytes,
-            .peak_count = lines[i].peak_count,
+            .amounts = lines[i].amounts,
             .samples = lines[i].samples_live,
         };
     qsort(out->lines, count, sizeof *out->lines, by_peak);
@@ -50,12 +43,14 @@ static void fill_numbers(const struct samples *samples, struct run_part *out) {
     out->native = head->flags & WIRE_NATIVE;
     out->interval = head->interval;
     out->samples = head->samples;
-    out->live_bytes = rounded(head->live_bytes);
-    out->live_count = rounded(head->live_count);
-    out->total_bytes = rounded(head->total_bytes);
-    out->total_count = rounded(head->total_count);
-    out->peak_bytes = rounded(head->peak_bytes);
-    out->peak_count = rounded(head->peak_count);
+    out->amounts = (struct samples_amounts){
+        .live_bytes = rounded(head->live_bytes),
+        .live_count = rounded(head->live_count),
+        .total_bytes = rounded(head->total_bytes),
+        .total_count = rounded(head->total_count),
+        .peak_bytes = rounded(head->peak_bytes),
+        .peak_count = rounded(head->peak_count),
+    };
     out->peak_seconds = (double)head->peak_time / 1e3;
     out->seconds = (double)head->now / 1e3;
 }
@@ -104,18 +99,13 @@ static void fill_together(const struct recordings *recordings, struct arena *are
     fill_lines(all, arena, part);
     if (recordings->count < 2)
         return;
-    part->live_bytes = part->live_count = part->total_bytes = part->total_count = 0;
-    part->peak_bytes = part->peak_count = part->samples = 0;
+    part->amounts = (struct samples_amounts){0};
+    part->samples = 0;
     part->exact = true;
     for (size_t i = 0; i < out->part_count; i++) {
         const struct run_part *one = &out->parts[i];
         part->exact = part->exact && one->exact;
-        part->live_bytes += one->live_bytes;
-        part->live_count += one->live_count;
-        part->total_bytes += one->total_bytes;
-        part->total_count += one->total_count;
-        part->peak_bytes += one->peak_bytes;
-        part->peak_count += one->peak_count;
+        samples_amounts_add(&part->amounts, &one->amounts);
         part->samples += one->samples;
     }
 }

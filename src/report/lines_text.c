@@ -8,18 +8,18 @@ static void print_number(uint64_t bytes, FILE *out) {
 }
 
 static void print_line(const struct source_view_line *line, FILE *out) {
-    print_number(line->total_bytes, out);
-    fprintf(out, "%10s ", line->total_count ? words_count(line->total_count).text : "");
-    print_number(line->peak_bytes, out);
-    print_number(line->live_bytes, out);
+    print_number(line->amounts.total_bytes, out);
+    fprintf(out, "%10s ", line->amounts.total_count ? words_count(line->amounts.total_count).text : "");
+    print_number(line->amounts.peak_bytes, out);
+    print_number(line->amounts.live_bytes, out);
     fprintf(out, "%6u  ", line->line);
     words_print(out, line->text ? line->text : "");
     fputc('\n', out);
     for (size_t i = 0; i < line->native_count; i++) {
-        print_number(line->native[i].total_bytes, out);
-        fprintf(out, "%10s ", words_count(line->native[i].total_count).text);
-        print_number(line->native[i].peak_bytes, out);
-        print_number(line->native[i].live_bytes, out);
+        print_number(line->native[i].amounts.total_bytes, out);
+        fprintf(out, "%10s ", words_count(line->native[i].amounts.total_count).text);
+        print_number(line->native[i].amounts.peak_bytes, out);
+        print_number(line->native[i].amounts.live_bytes, out);
         fprintf(out, "%6s      in ", "");
         native_print(line->native[i].places, line->native[i].place_count, out);
         fputc('\n', out);
@@ -27,7 +27,7 @@ static void print_line(const struct source_view_line *line, FILE *out) {
 }
 
 static bool has_numbers(const struct source_view_line *line) {
-    return line->total_bytes || line->live_bytes || line->peak_bytes;
+    return !samples_amounts_are_zero(&line->amounts);
 }
 
 static void print_view(const struct source_view *view, bool all, FILE *out, bool colour) {
@@ -35,8 +35,8 @@ static void print_view(const struct source_view *view, bool all, FILE *out, bool
     words_print(out, view->file);
     fputs(colour ? "\033[0m" : "", out);
     fprintf(out, "   allocated %s%s, %s of them at the peak, %s alive at the end\n", view->exact ? "" : "about ",
-            words_bytes(view->total_bytes).text, words_bytes(view->peak_bytes).text,
-            words_bytes(view->live_bytes).text);
+            words_bytes(view->amounts.total_bytes).text, words_bytes(view->amounts.peak_bytes).text,
+            words_bytes(view->amounts.live_bytes).text);
     if (view->trouble) {
         fputs("  ", out);
         words_print(out, view->trouble);

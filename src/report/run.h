@@ -4,13 +4,15 @@
 #define CAULK_REPORT_RUN_H
 
 #include "diagnosis/finding.h"
+#include "samples/samples.h"
 
 #include <stdio.h>
 
 struct run_line {
     const char *file, *function;
     uint32_t line;
-    uint64_t live_bytes, live_count, total_bytes, total_count, peak_bytes, peak_count, samples;
+    struct samples_amounts amounts;
+    uint64_t samples;
     struct run_native *native; /* what below the line allocated, if native stacks were wanted; most bytes first */
     size_t native_count;
 };
@@ -19,7 +21,7 @@ struct run_line {
 struct run_native {
     struct native_place *places;
     size_t place_count;
-    uint64_t live_bytes, live_count, total_bytes, total_count, peak_bytes, peak_count;
+    struct samples_amounts amounts;
 };
 
 /* A process, or all of them together. Bytes and counts are estimates unless `exact`. */
@@ -28,7 +30,8 @@ struct run_part {
     const char *command, *python;
     bool exact, native;
     uint64_t interval;   /* bytes between samples, on average */
-    uint64_t live_bytes, live_count, total_bytes, total_count, peak_bytes, peak_count, samples;
+    struct samples_amounts amounts;
+    uint64_t samples;
     double peak_seconds; /* after the begin of the process */
     double seconds;      /* that it was sampled */
     struct run_line *lines; /* that allocated, of whosever code; most bytes at the peak first */
@@ -62,7 +65,7 @@ void report_run_json(const struct run_report *report, FILE *out);
 struct source_view_line {
     uint32_t line;
     const char *text;
-    uint64_t live_bytes, live_count, total_bytes, total_count, peak_bytes, peak_count;
+    struct samples_amounts amounts;
     const struct run_native *native;
     size_t native_count;
 };
@@ -73,7 +76,7 @@ struct source_view {
     const char *trouble; /* why there is no text; NULL if there is */
     struct source_view_line *lines; /* in order; all of the file, or those with numbers */
     size_t line_count;
-    uint64_t live_bytes, total_bytes, peak_bytes;
+    struct samples_amounts amounts;
 };
 
 void report_lines_text(const struct source_view *views, size_t count, bool all, FILE *out, bool colour);

@@ -4,31 +4,21 @@
 #include "report/run.h"
 #include "report/verdict_json.h"
 
-struct numbers {
-    uint64_t live_bytes, live_count, total_bytes, total_count, peak_bytes, peak_count;
-};
-
-static void write_numbers(struct json *json, struct numbers numbers) {
-    json_unsigned(json, "peak_bytes", numbers.peak_bytes);
-    json_unsigned(json, "peak_count", numbers.peak_count);
-    json_unsigned(json, "live_bytes", numbers.live_bytes);
-    json_unsigned(json, "live_count", numbers.live_count);
-    json_unsigned(json, "total_bytes", numbers.total_bytes);
-    json_unsigned(json, "total_count", numbers.total_count);
+static void write_amounts(struct json *json, const struct samples_amounts *amounts) {
+    json_unsigned(json, "peak_bytes", amounts->peak_bytes);
+    json_unsigned(json, "peak_count", amounts->peak_count);
+    json_unsigned(json, "live_bytes", amounts->live_bytes);
+    json_unsigned(json, "live_count", amounts->live_count);
+    json_unsigned(json, "total_bytes", amounts->total_bytes);
+    json_unsigned(json, "total_count", amounts->total_count);
 }
-
-#define NUMBERS_OF(from)                                                                                     \
-    (struct numbers) {                                                                                       \
-        (from)->live_bytes, (from)->live_count, (from)->total_bytes, (from)->total_count, (from)->peak_bytes, \
-            (from)->peak_count                                                                               \
-    }
 
 static void write_native(struct json *json, const struct run_native *native, size_t count) {
     json_begin_array(json, "native");
     for (size_t i = 0; i < count; i++) {
         json_begin_object(json, NULL);
         native_write(json, "frames", native[i].places, native[i].place_count);
-        write_numbers(json, NUMBERS_OF(&native[i]));
+        write_amounts(json, &native[i].amounts);
         json_end_object(json);
     }
     json_end_array(json);
@@ -39,7 +29,7 @@ static void write_line(struct json *json, const struct run_line *line) {
     json_text(json, "file", line->file);
     json_unsigned(json, "line", line->line);
     json_text(json, "function", line->function);
-    write_numbers(json, NUMBERS_OF(line));
+    write_amounts(json, &line->amounts);
     json_unsigned(json, "samples", line->samples);
     if (line->native_count)
         write_native(json, line->native, line->native_count);
@@ -67,7 +57,7 @@ static void write_part(struct json *json, const char *key, const struct run_part
     json_bool(json, "native", part->native);
     json_unsigned(json, "interval", part->interval);
     json_unsigned(json, "samples", part->samples);
-    write_numbers(json, NUMBERS_OF(part));
+    write_amounts(json, &part->amounts);
     write_lines(json, "lines", part->lines, part->line_count);
     write_lines(json, "own_lines", part->own_lines, part->own_line_count);
     if (part->verdict)
@@ -118,18 +108,18 @@ static void write_view(struct json *json, const struct source_view *view) {
     json_begin_object(json, NULL);
     json_text(json, "file", view->file);
     json_bool(json, "exact", view->exact);
-    json_unsigned(json, "total_bytes", view->total_bytes);
-    json_unsigned(json, "live_bytes", view->live_bytes);
-    json_unsigned(json, "peak_bytes", view->peak_bytes);
+    json_unsigned(json, "total_bytes", view->amounts.total_bytes);
+    json_unsigned(json, "live_bytes", view->amounts.live_bytes);
+    json_unsigned(json, "peak_bytes", view->amounts.peak_bytes);
     json_begin_array(json, "lines");
     for (size_t i = 0; i < view->line_count; i++) {
         const struct source_view_line *line = &view->lines[i];
-        if (!line->total_bytes && !line->live_bytes && !line->peak_bytes)
+        if (samples_amounts_are_zero(&line->amounts))
             continue;
         json_begin_object(json, NULL);
         json_unsigned(json, "line", line->line);
         json_text(json, "text", line->text);
-        write_numbers(json, NUMBERS_OF(line));
+        write_amounts(json, &line->amounts);
         if (line->native_count)
             write_native(json, line->native, line->native_count);
         json_end_object(json);

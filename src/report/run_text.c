@@ -39,42 +39,30 @@ static void print_head(const struct run_report *report, FILE *out) {
     fputs("\n", out);
 }
 
-/* Bytes of a line by what the table is about. */
-typedef uint64_t (*run_measure)(const struct run_line *line, uint64_t *count_out);
+/* Bytes by what the table is about. */
+typedef uint64_t (*run_measure)(const struct samples_amounts *amounts, uint64_t *count_out);
 
-static uint64_t peak_of(const struct run_line *line, uint64_t *count_out) {
-    *count_out = line->peak_count;
-    return line->peak_bytes;
+static uint64_t peak_of(const struct samples_amounts *amounts, uint64_t *count_out) {
+    *count_out = amounts->peak_count;
+    return amounts->peak_bytes;
 }
-static uint64_t live_of(const struct run_line *line, uint64_t *count_out) {
-    *count_out = line->live_count;
-    return line->live_bytes;
+static uint64_t live_of(const struct samples_amounts *amounts, uint64_t *count_out) {
+    *count_out = amounts->live_count;
+    return amounts->live_bytes;
 }
-static uint64_t total_of(const struct run_line *line, uint64_t *count_out) {
-    *count_out = line->total_count;
-    return line->total_bytes;
-}
-
-typedef uint64_t (*run_native_measure)(const struct run_native *native);
-
-static uint64_t native_peak_of(const struct run_native *native) {
-    return native->peak_bytes;
-}
-static uint64_t native_live_of(const struct run_native *native) {
-    return native->live_bytes;
-}
-static uint64_t native_total_of(const struct run_native *native) {
-    return native->total_bytes;
+static uint64_t total_of(const struct samples_amounts *amounts, uint64_t *count_out) {
+    *count_out = amounts->total_count;
+    return amounts->total_bytes;
 }
 
 /* The line of most bytes that is not shown yet: those before it have more, or as many and an earlier place. */
 static const struct run_line *next_line(const struct run_part *part, run_measure measure,
                                         const struct run_line *last) {
     const struct run_line *best = NULL;
-    uint64_t ignored, most = 0, limit = last ? measure(last, &ignored) : UINT64_MAX;
+    uint64_t ignored, most = 0, limit = last ? measure(&last->amounts, &ignored) : UINT64_MAX;
     for (size_t i = 0; i < part->own_line_count; i++) {
         const struct run_line *line = &part->own_lines[i];
-        uint64_t bytes = measure(line, &ignored);
+        uint64_t bytes = measure(&line->amounts, &ignored);
         bool later = bytes < limit || (bytes == limit && last && line > last);
         if (later && bytes > most) {
             best = line;
@@ -102,9 +90,10 @@ static void print_line(const struct run_report *report, const struct run_line *l
 }
 
 /* What is below the line, but for a small rest. */
-static void print_natives(const struct run_line *line, run_native_measure measure, uint64_t bytes, FILE *out) {
+static void print_natives(const struct run_line *line, run_measure measure, uint64_t bytes, FILE *out) {
+    uint64_t ignored;
     for (size_t i = 0; i < line->native_count; i++) {
-        uint64_t here = measure(&line->native[i]);
+        uint64_t here = measure(&line->native[i].amounts, &ignored);
         if (here * 10 < bytes || !here)
             continue;
         fprintf(out, "  %10s  %5s    in ", words_bytes(here).text, "");
@@ -114,15 +103,15 @@ static void print_natives(const struct run_line *line, run_native_measure measur
 }
 
 static void print_table(const struct run_report *report, const struct run_part *part, run_measure measure,
-                        run_native_measure native_measure, uint64_t total, size_t limit, FILE *out) {
+                        uint64_t total, size_t limit, FILE *out) {
     const struct run_line *line = NULL;
     uint64_t count;
     for (size_t i = 0; i < limit && (line = next_line(part, measure, line)); i++) {
-        uint64_t bytes = measure(line, &count);
+        uint64_t bytes = measure(&line->amounts, &count);
         if (i && bytes * 200 < total)
             return;
         print_line(report, line, bytes, count, total, out);
-        print_natives(line, native_measure, bytes, out);
+        print_natives(line, measure, bytes, out);
     }
 }
 
@@ -160,17 +149,17 @@ static void print_part(const struct run_report *report, const struct run_part *p
         report_verdict_text(part->verdict, out, colour);
     }
     size_t limit = report->line_limit;
-    print_title(part, "PEAK", part->peak_bytes, part->peak_count, out, colour);
+    print_title(part, "PEAK", part->amounts.peak_bytes, part->amounts.peak_count, out, colour);
     if (part->pid)
         fprintf(out, " · %.1f s after the start", part->peak_seconds);
     fputc('\n', out);
-    print_table(report, part, peak_of, native_peak_of, part->peak_bytes, limit, out);
-    print_title(part, "ALLOCATED", part->total_bytes, part->total_count, out, colour);
+    print_table(report, part, peak_of, part->amounts.peak_bytes, limit, out);
+    print_title(part, "ALLOCATED", part->amounts.total_bytes, part->amounts.total_count, out, colour);
     fputc('\n', out);
-    print_table(report, part, total_of, native_total_of, part->total_bytes, limit < LINES_SHORT ? limit : LINES_SHORT, out);
-    print_title(part, report->ended ? "ALIVE AT THE END" : "ALIVE NOW", part->live_bytes, part->live_count, out, colour);
+    print_table(report, part, total_of, part->amounts.total_bytes, limit < LINES_SHORT ? limit : LINES_SHORT, out);
+    print_title(part, report->ended ? "ALIVE AT THE END" : "ALIVE NOW", part->amounts.live_bytes, part->amounts.live_count, out, colour);
     fputc('\n', out);
-    print_table(report, part, live_of, native_live_of, part->live_bytes, limit < LINES_SHORT ? limit : LINES_SHORT, out);
+    print_table(report, part, live_of, part->amounts.live_bytes, limit < LINES_SHORT ? limit : LINES_SHORT, out);
     if (part->no_verdict) {
         fputs("\nno verdict: ", out);
         words_print(out, part->no_verdict);

@@ -109,12 +109,14 @@ static void read_stack(const struct reader *reader, const struct wire_stack *sta
     bool kept_peak = stack->peak_generation == reader->out->head.peak_generation;
     *made = (struct samples_stack){
         .frame = stack->frame,
-        .live_bytes = in_units(stack->live_bytes),
-        .live_count = in_units(stack->live_count),
-        .total_bytes = in_units(stack->total_bytes),
-        .total_count = in_units(stack->total_count),
-        .peak_bytes = in_units(kept_peak ? stack->peak_bytes : stack->live_bytes),
-        .peak_count = in_units(kept_peak ? stack->peak_count : stack->live_count),
+        .amounts = {
+            .live_bytes = in_units(stack->live_bytes),
+            .live_count = in_units(stack->live_count),
+            .total_bytes = in_units(stack->total_bytes),
+            .total_count = in_units(stack->total_count),
+            .peak_bytes = in_units(kept_peak ? stack->peak_bytes : stack->live_bytes),
+            .peak_count = in_units(kept_peak ? stack->peak_count : stack->live_count),
+        },
         .samples_live = stack->samples_live,
         .samples = stack->samples,
     };

@@ -21,10 +21,14 @@ struct samples_frame {
     uint64_t address;
 };
 
-/* Bytes and counts are estimates, rounded; exact if samples->exact. */
+/* What lives, what was ever allocated, what there was at the peak. Estimates, rounded; exact if samples->exact. */
+struct samples_amounts {
+    uint64_t live_bytes, live_count, total_bytes, total_count, peak_bytes, peak_count;
+};
+
 struct samples_stack {
     uint32_t frame; /* leaf */
-    uint64_t live_bytes, live_count, total_bytes, total_count, peak_bytes, peak_count;
+    struct samples_amounts amounts;
     uint64_t samples_live, samples;
     uint64_t cohort_bytes[WIRE_COHORTS];
 };
@@ -39,7 +43,8 @@ struct samples_block {
 struct samples_line {
     struct span file, function;
     uint32_t line;
-    uint64_t live_bytes, live_count, total_bytes, total_count, peak_bytes, peak_count, samples_live;
+    struct samples_amounts amounts;
+    uint64_t samples_live;
 };
 
 struct samples {
@@ -72,6 +77,12 @@ uint32_t samples_line_of(const struct samples *samples, uint32_t frame);
 
 /* The native frames of a stack below its innermost Python frame, innermost first; how many. */
 size_t samples_native_chain(const struct samples *samples, uint32_t leaf, uint32_t *frames, size_t capacity);
+
+void samples_amounts_add(struct samples_amounts *to, const struct samples_amounts *from);
+bool samples_amounts_are_zero(const struct samples_amounts *amounts);
+
+/* For qsort: most bytes at the peak first, then most in all. */
+int samples_amounts_by_peak(const struct samples_amounts *a, const struct samples_amounts *b);
 
 /* All stacks folded by the line that allocated, largest live_bytes first. O(stacks log stacks). */
 struct samples_line *samples_lines(const struct samples *samples, struct arena *arena, size_t *count_out);

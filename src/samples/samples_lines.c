@@ -37,33 +37,20 @@ static int by_place(const void *left, const void *right) {
 
 static int by_size(const void *left, const void *right) {
     const struct samples_line *a = left, *b = right;
-    if (a->live_bytes != b->live_bytes)
-        return a->live_bytes < b->live_bytes ? 1 : -1;
-    if (a->total_bytes != b->total_bytes)
-        return a->total_bytes < b->total_bytes ? 1 : -1;
+    if (a->amounts.live_bytes != b->amounts.live_bytes)
+        return a->amounts.live_bytes < b->amounts.live_bytes ? 1 : -1;
+    if (a->amounts.total_bytes != b->amounts.total_bytes)
+        return a->amounts.total_bytes < b->amounts.total_bytes ? 1 : -1;
     return by_place(left, right);
 }
 
 static void add_line(struct samples_line *to, const struct samples_line *from) {
-    to->live_bytes += from->live_bytes;
-    to->live_count += from->live_count;
-    to->total_bytes += from->total_bytes;
-    to->total_count += from->total_count;
-    to->peak_bytes += from->peak_bytes;
-    to->peak_count += from->peak_count;
+    samples_amounts_add(&to->amounts, &from->amounts);
     to->samples_live += from->samples_live;
 }
 
 static struct samples_line line_of_stack(const struct samples *samples, const struct samples_stack *stack) {
-    struct samples_line line = {
-        .live_bytes = stack->live_bytes,
-        .live_count = stack->live_count,
-        .total_bytes = stack->total_bytes,
-        .total_count = stack->total_count,
-        .peak_bytes = stack->peak_bytes,
-        .peak_count = stack->peak_count,
-        .samples_live = stack->samples_live,
-    };
+    struct samples_line line = {.amounts = stack->amounts, .samples_live = stack->samples_live};
     uint32_t frame = samples_line_of(samples, stack->frame);
     if (frame != SAMPLES_NONE) {
         line.file = samples->frames[frame].file;

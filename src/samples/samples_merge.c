@@ -48,12 +48,7 @@ static void merge_frames(struct merge *merge, const struct samples *part) {
 }
 
 static void add_stack(struct samples_stack *to, const struct samples_stack *from) {
-    to->live_bytes += from->live_bytes;
-    to->live_count += from->live_count;
-    to->total_bytes += from->total_bytes;
-    to->total_count += from->total_count;
-    to->peak_bytes += from->peak_bytes;
-    to->peak_count += from->peak_count;
+    samples_amounts_add(&to->amounts, &from->amounts);
     to->samples_live += from->samples_live;
     to->samples += from->samples;
     for (unsigned i = 0; i < WIRE_COHORTS; i++)

@@ -38,11 +38,11 @@ TEST(lines_add_up_over_all_ways_to_them) {
     struct samples_line *lines = samples_lines(&samples, &arena, &count);
     CHECK_EQUAL(count, 3); /* and the line of what found no room */
     CHECK(line_is(&lines[0], "/app/store.py", 3));
-    CHECK_EQUAL(lines[0].live_bytes, 500);
-    CHECK_EQUAL(lines[0].total_count, 6);
+    CHECK_EQUAL(lines[0].amounts.live_bytes, 500);
+    CHECK_EQUAL(lines[0].amounts.total_count, 6);
     CHECK(line_is(&lines[1], "/app/store.py", 7));
-    CHECK_EQUAL(lines[1].live_bytes, 30);
-    CHECK_EQUAL(lines[1].total_bytes, 110);
+    CHECK_EQUAL(lines[1].amounts.live_bytes, 30);
+    CHECK_EQUAL(lines[1].amounts.total_bytes, 110);
     CHECK_EQUAL(samples.faults, 0);
     arena_deinit(&arena);
 }
@@ -71,8 +71,8 @@ TEST(the_peak_is_what_was_kept_or_what_lives) {
     stayed->peak_generation = 6;
     stayed->peak_bytes = 10 * WIRE_ONE;
     struct samples samples = read_drawn(&drawn, &arena);
-    CHECK_EQUAL(samples.stacks[1].peak_bytes, 90);
-    CHECK_EQUAL(samples.stacks[2].peak_bytes, 40);
+    CHECK_EQUAL(samples.stacks[1].amounts.peak_bytes, 90);
+    CHECK_EQUAL(samples.stacks[2].amounts.peak_bytes, 40);
     arena_deinit(&arena);
 }
 
@@ -126,7 +126,7 @@ TEST(two_processes_are_added_by_equal_stacks) {
     struct samples_line *lines = samples_lines(&both, &arena, &count);
     CHECK_EQUAL(count, 4);
     CHECK(line_is(&lines[0], "/app/store.py", 3));
-    CHECK_EQUAL(lines[0].live_bytes, 1000);
+    CHECK_EQUAL(lines[0].amounts.live_bytes, 1000);
     CHECK(line_is(&lines[2], "/app/only.py", 1));
     CHECK_EQUAL(both.stack_count, 5);
     arena_deinit(&arena);
