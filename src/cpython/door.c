@@ -10,6 +10,7 @@ struct door {
     const struct memory *memory;
     uint32_t version;
     remote_address runtime;
+    bool has_table, table_is_free_threaded;
 };
 
 /* --- what fits --- */
@@ -104,12 +105,12 @@ static uint32_t *field_of(struct layout *layout, size_t offset) {
 
 /* Whether the runtime begins with _Py_DebugOffsets, and for which build (Include/internal/pycore_debug_offsets.h:
  * cookie, version, free_threaded). */
-static bool has_table(const struct door *door, bool *free_threaded_out) {
+static void find_table(struct door *door) {
     uint64_t words[3];
     if (!memory_read(door->memory, door->runtime, sizeof words, words))
-        return false;
-    *free_threaded_out = words[2];
-    return memcmp(words, "xdebugpy", 8) == 0 && words[1] == door->version;
+        return;
+    door->has_table = memcmp(words, "xdebugpy", 8) == 0 && words[1] == door->version;
+    door->table_is_free_threaded = words[2];
 }
 
 /* A release moves fields by words, it does not move them to another order of magnitude. */
@@ -242,15 +243,15 @@ static bool move_last_part(const struct door *door, struct layout *made, remote_
 enum { FITS = 1, LISTS_IN_PLACE = 1, HAS_INTERNED = 2, HAS_FIRST_THREAD = 4, SAME_SIZES = 8 };
 
 /* Whether nothing that a process can show speaks against a row of this weight. */
-static bool is_certain(const struct layout *row, int weight, bool has_table) {
+static bool is_certain(const struct door *door, const struct layout *row, int weight) {
     if (row->interpreter_initial_thread == LAYOUT_NONE)
         return weight == FITS + LISTS_IN_PLACE;
     int least = FITS + LISTS_IN_PLACE + HAS_FIRST_THREAD + (row->interpreter_interned != LAYOUT_NONE ? HAS_INTERNED : 0);
-    return weight >= least + (has_table ? SAME_SIZES : 0);
+    return weight >= least + (door->has_table ? SAME_SIZES : 0);
 }
 
 /* How well a layout fits: 0 not at all. Sizes that the process tells weigh most, then what lies where. */
-static int weigh(const struct door *door, const struct layout *row, struct layout *made, bool has_table) {
+static int weigh(const struct door *door, const struct layout *row, struct layout *made, bool is_laid_over) {
     remote_address interpreter = door_first_interpreter(door->memory, made, door->runtime);
     if (!interpreter)
         return 0;
@@ -265,46 +266,42 @@ static int weigh(const struct door *door, const struct layout *row, struct layou
     if (made->interpreter_initial_thread == LAYOUT_NONE)
         return weight;
     remote_address first = main_interpreter(door, made);
-    bool same_sizes = has_table && made->runtime_size == row->runtime_size && made->interpreter_size == row->interpreter_size;
+    bool same_sizes = is_laid_over && made->runtime_size == row->runtime_size && made->interpreter_size == row->interpreter_size;
     int shown = (same_sizes ? SAME_SIZES : 0) + (has_initial_thread(door, made, first) ? HAS_FIRST_THREAD : 0) +
                 (has_interned(door, made, first) ? HAS_INTERNED : 0);
     return shown ? weight + shown : move_last_part(door, made, first);
 }
 
 /* The weight of a row with what the process tells laid over it, or else of the row alone. */
-static int weigh_row(const struct door *door, const struct layout *row, struct layout *made, bool *certain_out) {
-    bool free_threaded, has_it = has_table(door, &free_threaded);
-    *certain_out = false;
+static int weigh_row(const struct door *door, const struct layout *row, struct layout *made) {
     *made = *row;
-    if (has_it && free_threaded != (row->build & LAYOUT_FREE_THREADED))
+    if (door->has_table && door->table_is_free_threaded != (row->build & LAYOUT_FREE_THREADED))
         return 0;
-    int weight = has_it && lay_over(door, made) ? weigh(door, row, made, true) : 0;
-    if (!weight) {
-        *made = *row;
-        weight = weigh(door, row, made, false);
-    }
-    *certain_out = is_certain(row, weight, has_it);
-    return weight;
+    int weight = door->has_table && lay_over(door, made) ? weigh(door, row, made, true) : 0;
+    if (weight)
+        return weight;
+    *made = *row;
+    return weigh(door, row, made, false);
 }
 
 const struct layout *door_choose(const struct memory *memory, uint32_t version, remote_address runtime,
                                  struct layout *made) {
     enum { ATTEMPTS_TO_BE_CERTAIN = 10 };
-    const struct door door = {memory, version, runtime};
+    struct door door = {.memory = memory, .version = version, .runtime = runtime};
     const struct layout *chosen = NULL, *row;
     int best = 0;
     bool certain = false;
+    find_table(&door);
     /* A program that runs may fit its own row at no moment of an attempt, and a stranger's, with its lists searched for,
      * at the next: only a row that all speaks for is taken at once. */
     for (int attempt = 0; attempt < (chosen ? ATTEMPTS_TO_BE_CERTAIN : ATTEMPTS_MAX) && !certain; attempt++)
         for (size_t rank = 0; (row = layout_find_next(version, rank)); rank++) {
             struct layout candidate;
-            bool candidate_certain;
-            int weight = weigh_row(&door, row, &candidate, &candidate_certain);
+            int weight = weigh_row(&door, row, &candidate);
             if (weight <= best)
                 continue;
             best = weight;
-            certain = candidate_certain;
+            certain = is_certain(&door, row, weight);
             chosen = row;
             *made = candidate;
         }
