@@ -1,6 +1,7 @@
-/* Where libcaulk_agent.so is. */
+/* Where libcaulk_agent.so is, and what it is told. */
 #include "app/agent_library.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,4 +37,11 @@ struct error *agent_library_find(struct arena *arena, const char **out) {
                                               "install caulk whole, or name the file in $CAULK_AGENT_LIBRARY",
                             AGENT_LIBRARY, program);
     return NULL;
+}
+
+struct agent_library_words agent_library_words(const struct choices *choices) {
+    struct agent_library_words words;
+    const char *native = choices->native_stacks ? " native=2" : choices->native ? " native=1" : "";
+    snprintf(words.text, sizeof words.text, "interval=%.0f%s", choices->every_byte ? 1.0 : choices->interval, native);
+    return words;
 }

@@ -1,4 +1,5 @@
 /* caulk attach, caulk detach: the sampler into and out of a running process. */
+#include "app/agent_library.h"
 #include "app/attach.h"
 #include "app/command.h"
 #include "app/output.h"
@@ -75,8 +76,7 @@ static struct error *run_attach(const struct choices *choices, int *status_out) 
     char options[4400];
     (void)status_out;
     TRY(find_process(choices, "attach", &pid));
-    snprintf(options, sizeof options, "interval=%.0f%s%s%s", choices->every_byte ? 1.0 : choices->interval,
-             choices->native_stacks ? " native=2" : choices->native ? " native=1" : "", choices->output ? " file=" : "",
+    snprintf(options, sizeof options, "%s%s%s", agent_library_words(choices).text, choices->output ? " file=" : "",
              choices->output ? choices->output : "");
     TRY(attach_start_within(pid, options, choices->seconds, &report));
     return print(pid, true, &report, choices->json);

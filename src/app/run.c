@@ -70,10 +70,6 @@ static void remove_folder(const char *folder) {
     rmdir(folder);
 }
 
-static const char *native_word(const struct choices *choices) {
-    return choices->native_stacks ? " native=2" : choices->native ? " native=1" : "";
-}
-
 static struct error *make_settings(struct run *run) {
     const struct choices *choices = run->choices;
     const char *library, *before = getenv("LD_PRELOAD");
@@ -82,8 +78,8 @@ static struct error *make_settings(struct run *run) {
         return error_create(STATUS_USAGE, "run: the sampler cannot be loaded from a path with a space or colon: %s", library);
     run->settings[0] = arena_format(&run->arena, "LD_PRELOAD=%s%s%s", library, before && *before ? ":" : "",
                                     before ? before : "");
-    run->settings[1] = arena_format(&run->arena, "CAULK_AGENT=file=%s/%%p.%s interval=%.0f%s", run->folder, WIRE_NAME,
-                                    choices->every_byte ? 1 : choices->interval, native_word(choices));
+    run->settings[1] = arena_format(&run->arena, "CAULK_AGENT=file=%s/%%p.%s %s", run->folder, WIRE_NAME,
+                                    agent_library_words(choices).text);
     return NULL;
 }
 
