@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/mman.h>
 
 /* ---- the library's two entries, for whoever loads it ------------------------------------------------- */
 
@@ -32,6 +33,12 @@ __attribute__((visibility("default"))) int caulk_agent_start(const char *options
 
 /* Stops taking samples; live ones stay known until they are freed. The caller holds the GIL. */
 __attribute__((visibility("default"))) int caulk_agent_stop(void);
+
+/* Zeroed memory for a table of the agent's own; NULL if there is none. */
+static inline void *agent_pages(size_t size) {
+    void *made = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return made == MAP_FAILED ? NULL : made;
+}
 
 /* ---- agent_recording.c: the mapped file ---------------------------------------------------------------- */
 

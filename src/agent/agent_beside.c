@@ -21,11 +21,6 @@ static struct {
 
 uint8_t agent_beside_filter[AGENT_FILTER_SIZE];
 
-static void *pages(size_t size) {
-    void *made = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return made == MAP_FAILED ? NULL : made;
-}
-
 /* A part of what the agent may have; with every byte most of it lies here. */
 int agent_beside_begin(void) {
     size_t share = agent.options.memory / (agent.every_byte ? 4 : 16);
@@ -34,8 +29,8 @@ int agent_beside_begin(void) {
         return 0;
     while (count * 2 * WAYS * entry <= share)
         count *= 2;
-    struct wire_block *entries = pages(count * WAYS * sizeof *entries);
-    struct bucket *buckets = pages(count * sizeof *buckets);
+    struct wire_block *entries = agent_pages(count * WAYS * sizeof *entries);
+    struct bucket *buckets = agent_pages(count * sizeof *buckets);
     if (!entries || !buckets) {
         if (entries)
             munmap(entries, count * WAYS * sizeof *entries);

@@ -91,9 +91,9 @@ static void note_sizes(void) {
             births.sizes |= size_bit(agent_lists[i].size);
 }
 
-/* `ends`: the block is about to be freed or resized. */
-void agent_births_settle(bool ends) {
-    if (!ends && is_blank(births.unsure, births.size))
+/* Nothing if there is no unsure block; or if nothing lies in it yet, unless it `ends`. */
+static void settle(bool ends) {
+    if (!births.unsure || (!ends && is_blank(births.unsure, births.size)))
         return;
     struct agent_list *list = list_of(births.unsure);
     if (list) {
@@ -107,8 +107,9 @@ void agent_births_settle(bool ends) {
     births.unsure = NULL;
 }
 
-bool agent_births_is_unsure(const void *block) {
-    return births.unsure && block == births.unsure;
+void agent_births_block_ends(const void *block) {
+    if (block == births.unsure)
+        settle(true);
 }
 
 /* ---- waiting for a birth ----------------------------------------------------------------------------- */
@@ -144,11 +145,9 @@ static void *waiting_malloc(void *context, size_t size) {
     void *(*next)(void *context, size_t size) = births.next;
     if (!agent_lists_are_ours())
         return next(context, size);
-    if (births.unsure)
-        agent_births_settle(false);
+    settle(false);
     if (--births.patience <= 0) {
-        if (births.unsure)
-            agent_births_settle(true);
+        settle(true);
         agent_hooks_python_behind(next);
         return next(context, size);
     }
@@ -161,8 +160,7 @@ void *agent_births_claim(size_t size) {
     uint64_t interval;
     if (births.patience <= 0 || !births.sizes || !agent_lists_are_ours())
         return NULL;
-    if (births.unsure)
-        agent_births_settle(false);
+    settle(false);
     if (!is_awaited(size))
         return NULL;
     agent_thread.countdown += (int64_t)size + 1;
@@ -191,8 +189,7 @@ void agent_births_draw(struct agent_list *list, const void *pushed, uint64_t int
 void agent_births_end(void) {
     if (!births.next)
         return;
-    if (births.unsure)
-        agent_births_settle(true);
+    settle(true);
     agent_hooks_python_behind(births.next);
     if (!agent_lists_are_ours())
         return;

@@ -14,8 +14,7 @@ void agent_births_draw(struct agent_list *list, const void *pushed, uint64_t int
 /* What serves an allocation that was drawn, and is a birth that is waited for; else NULL. */
 void *agent_births_claim(size_t size);
 
-/* Whether it is not known yet what lies in that block; finds out, for the last time if the block `ends`. */
-bool agent_births_is_unsure(const void *block);
-void agent_births_settle(bool ends);
+/* The block is about to be freed or resized: what lay in it is found out now, if it was not known yet. */
+void agent_births_block_ends(const void *block);
 
 #endif

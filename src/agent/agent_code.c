@@ -40,10 +40,10 @@ static bool prepare(void) {
         return true;
     known.code_slots = power_of_two_over(agent_recording->regions[WIRE_CODES].capacity * 2);
     known.text_slots = known.code_slots * 2;
-    known.codes = agent_stack_pages(known.code_slots * sizeof *known.codes);
-    known.texts = agent_stack_pages(known.text_slots * sizeof *known.texts);
-    known.text_lengths = agent_stack_pages(known.text_slots * sizeof *known.text_lengths);
-    known.addresses = agent_stack_pages(sizeof *known.addresses * ADDRESS_SLOTS);
+    known.codes = agent_pages(known.code_slots * sizeof *known.codes);
+    known.texts = agent_pages(known.text_slots * sizeof *known.texts);
+    known.text_lengths = agent_pages(known.text_slots * sizeof *known.text_lengths);
+    known.addresses = agent_pages(sizeof *known.addresses * ADDRESS_SLOTS);
     return known.codes && known.texts && known.text_lengths && known.addresses;
 }
 

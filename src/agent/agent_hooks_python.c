@@ -103,8 +103,7 @@ static void *sampled_calloc(void *context, size_t count, size_t size) {
 static void *sampled_realloc(void *context, void *block, size_t size) {
     size_t old;
     if (AGENT_UNLIKELY(agent_in_range(block)) && agent_owns(block, &old)) {
-        if (agent_births_is_unsure(block))
-            agent_births_settle(true);
+        agent_births_block_ends(block);
         return agent_retake(block, old, size, outside, context);
     }
     if (!is_counted_down(size)) {
@@ -118,8 +117,7 @@ static void *sampled_realloc(void *context, void *block, size_t size) {
 /* The last sample of a sampler that was stopped takes the hooks along. */
 static __attribute__((noinline)) void free_ours(void *context, void *block) {
     const struct allocator *from = original(context);
-    if (agent_births_is_unsure(block))
-        agent_births_settle(true);
+    agent_births_block_ends(block);
     if (!agent_release(block))
         from->free(from->context, block);
     else if (AGENT_READ(agent.phase) == AGENT_STOPPED)

@@ -1,11 +1,9 @@
 /* CPython's free lists: found by watching objects go onto them, put aside and back. */
 #include "agent/agent_lists.h"
-#include "agent/agent_stack.h"
 
 #include <dlfcn.h>
 #include <link.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -206,7 +204,7 @@ static void compare_regions(struct search *search, const struct agent_list *list
 static void look_everywhere(struct search *search, const struct agent_list *list, void *pushed,
                             void (*end)(void *object), void *object) {
     size_t size = regions_size();
-    char *before = size <= REGIONS_LIMIT ? agent_stack_pages(size) : NULL, *to = before;
+    char *before = size <= REGIONS_LIMIT ? agent_pages(size) : NULL, *to = before;
     for (uint32_t i = 0; before && i < python.regions_count; to += python.regions[i++].size)
         memcpy(to, python.regions[i].begin, python.regions[i].size);
     end(object);

@@ -46,7 +46,7 @@ struct registers {
 
 /* What asks the loader is asked now: its lock is not to be had in a malloc. */
 void agent_native_begin(void) {
-    struct native *made = native ? NULL : agent_stack_pages(sizeof *made);
+    struct native *made = native ? NULL : agent_pages(sizeof *made);
     if (!made)
         return;
     made->loop = (uintptr_t)dlsym(RTLD_DEFAULT, "_PyEval_EvalFrameDefault");

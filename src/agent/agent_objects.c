@@ -174,7 +174,7 @@ static void read_mappings_paid(void (*each)(const struct line *line)) {
 
 static void look(void) {
     if (!loaded.objects) {
-        struct agent_object *pages = agent_stack_pages(2 * OBJECTS * sizeof *pages);
+        struct agent_object *pages = agent_pages(2 * OBJECTS * sizeof *pages);
         if (!pages)
             return;
         loaded.objects = pages;

@@ -57,8 +57,7 @@ static inline char *table_of(void *dict) {
  * copy has the original deallocator, so that Python's limit on nesting (Include/cpython/object.h:
  * Py_TRASHCAN_BEGIN) is in force. */
 static void end_without_list(struct kept_type *kind, void *object) {
-    if (agent_births_is_unsure((char *)object - (kind == &kept.types[FLOAT] ? 0 : 16)))
-        agent_births_settle(true);
+    agent_births_block_ends((char *)object - (kind == &kept.types[FLOAT] ? 0 : 16));
     *type_of(object) = kind->copy;
     kind->original(object);
 }

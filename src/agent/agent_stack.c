@@ -8,7 +8,6 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -66,11 +65,6 @@ void agent_stack_code_ends(const char *code) {
     atomic_fetch_add_explicit(&tree.epoch, 1, memory_order_release);
 }
 
-void *agent_stack_pages(size_t size) {
-    void *made = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return made == MAP_FAILED ? NULL : made;
-}
-
 size_t agent_stack_bytes(void) {
     size_t nodes = agent_recording ? agent_recording->regions[WIRE_FRAMES].capacity : 0;
     size_t tables = tree.slots ? (tree.slot_count + nodes) * sizeof(uint32_t) : 0;
@@ -84,8 +78,8 @@ static bool prepare_tree(void) {
         return true;
     uint32_t capacity = agent_recording->regions[WIRE_FRAMES].capacity;
     tree.slot_count = FIRST_SLOTS;
-    tree.stacks = agent_stack_pages(capacity * sizeof *tree.stacks);
-    uint32_t *slots = agent_stack_pages(tree.slot_count * sizeof *slots);
+    tree.stacks = agent_pages(capacity * sizeof *tree.stacks);
+    uint32_t *slots = agent_pages(tree.slot_count * sizeof *slots);
     if (tree.stacks && slots)
         tree.slots = slots;
     return tree.slots;
@@ -114,7 +108,7 @@ static uint32_t *find_slot(const struct wire_frame *key) {
 /* Twice the slots, so that a half stays empty; what there is must do where there is no memory. */
 static void grow_slots(void) {
     const struct wire_frame *frames = agent_region(agent_recording, WIRE_FRAMES);
-    uint32_t *old = tree.slots, old_count = tree.slot_count, *slots = agent_stack_pages(2 * old_count * sizeof *slots);
+    uint32_t *old = tree.slots, old_count = tree.slot_count, *slots = agent_pages(2 * old_count * sizeof *slots);
     if (!slots)
         return;
     tree.slots = slots;
@@ -205,7 +199,7 @@ static struct thread_cache *take_cache(void) {
     struct thread_cache *cache = tree.unused;
     if (cache)
         tree.unused = cache->next;
-    else if (tree.caches < THREADS_MAX && (cache = agent_stack_pages(sizeof *cache)))
+    else if (tree.caches < THREADS_MAX && (cache = agent_pages(sizeof *cache)))
         tree.caches++;
     if (!cache)
         return NULL;

@@ -92,9 +92,6 @@ void agent_stack_code_ends(const char *code);
 void agent_stack_before_fork(void);
 void agent_stack_after_fork(void);
 
-/* Zeroed memory for a table, never given back; NULL if there is none. */
-void *agent_stack_pages(size_t size);
-
 /* Bytes that stacks use beside the recording. */
 size_t agent_stack_bytes(void);
 

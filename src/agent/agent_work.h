@@ -131,7 +131,7 @@ static inline void agent_leave(void) {
 
 /* ---- agent_range.c, agent_span.c: under the lock ------------------------------------------------------- */
 
-#define AGENT_SPAN_SIZE ((size_t)65536)
+#define AGENT_SPAN_SIZE ((size_t)WIRE_SPAN_SIZE)
 
 /* Reserves the range: `size` bytes, or less if there is no room for so many. 0 or errno. */
 int agent_range_reserve(size_t size);

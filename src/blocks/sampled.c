@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { SPAN_SIZE = 65536, LEAST = 16 /* bytes, of an object */ };
+enum { LEAST = 16 /* bytes, of an object */ };
 
 struct walk {
     const struct image *image;
@@ -20,7 +20,7 @@ static bool is_whole(const struct image *image, remote_address address, uint64_t
 
 static bool is_span(const struct wire_span *span) {
     uint64_t table = sizeof *span + (uint64_t)span->count * sizeof(struct wire_block);
-    if (span->magic != WIRE_SPAN_MAGIC || !span->length || span->length % SPAN_SIZE || !span->count)
+    if (span->magic != WIRE_SPAN_MAGIC || !span->length || span->length % WIRE_SPAN_SIZE || !span->count)
         return false;
     if (span->first < table || span->first > span->length)
         return false;
@@ -54,8 +54,8 @@ void sampled_each_used(const struct image *image, sampled_visit visit, void *con
         uint32_t flags = image->runs[i].segment->flags;
         if (!(flags & SEGMENT_WRITE) || flags & SEGMENT_FILE)
             continue;
-        remote_address begin = (image->runs[i].begin + SPAN_SIZE - 1) & ~(remote_address)(SPAN_SIZE - 1);
-        for (; begin < image->runs[i].end; begin += SPAN_SIZE)
+        remote_address begin = (image->runs[i].begin + WIRE_SPAN_SIZE - 1) & ~(remote_address)(WIRE_SPAN_SIZE - 1);
+        for (; begin < image->runs[i].end; begin += WIRE_SPAN_SIZE)
             visit_span(&walk, begin);
     }
 }

@@ -153,7 +153,8 @@ struct error *live_resident(int pid, struct live_resident *out) {
     return NULL;
 }
 
-/* /proc/PID/task/TID/schedstat: nanoseconds on a processor, nanoseconds in the run queue, time slices. */
+/* /proc/PID/task/TID/schedstat: nanoseconds on a processor, nanoseconds in the run queue, time slices. A thread that
+ * has nothing to do leaves the processor by its own will. */
 static bool add_schedule(const char *tasks, const char *name, struct live_schedule *out) {
     char path[512], text[8192];
     unsigned long long running, waiting;

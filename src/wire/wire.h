@@ -131,6 +131,7 @@ struct wire_moment {
 /* A span: memory of the reserved range that holds blocks of one size, or one large block. It begins with this
  * head, then `count` entries of struct wire_block, then at `first` the blocks. Lies in the target's memory. */
 #define WIRE_SPAN_MAGIC 0x4b4c5543u
+#define WIRE_SPAN_SIZE 65536u /* bytes, and where they begin: at multiples of it */
 
 struct wire_span {
     uint32_t magic;
