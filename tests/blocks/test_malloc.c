@@ -1,10 +1,10 @@
 /* malloc.h: chunks of the main heap that are in use and large, chunks that are mapped by themselves. */
 #include "blocks/malloc.h"
-#include "support/check.h"
+#include "seen.h"
 
 #include <string.h>
 
-enum { PAGE = 4096, LENGTH = 64 * PAGE, WRITABLE = SEGMENT_READ | SEGMENT_WRITE, MOST = 16 };
+enum { PAGE = 4096, LENGTH = 64 * PAGE, WRITABLE = SEGMENT_READ | SEGMENT_WRITE };
 #define HEAP 0x555500000000ull
 #define MAPPED 0x7f0000100000ull
 
@@ -26,29 +26,13 @@ static void make_chunks(const uint64_t *sizes, size_t count, unsigned used) {
     }
 }
 
-struct seen {
-    uint64_t addresses[MOST], sizes[MOST];
-    size_t count;
-};
-
-static void see(void *context, remote_address address, uint64_t offset, uint64_t size) {
-    struct seen *seen = context;
-    (void)offset;
-    if (seen->count < MOST) {
-        seen->addresses[seen->count] = address;
-        seen->sizes[seen->count] = size;
-    }
-    seen->count++;
-}
-
 static struct seen look(remote_address address, uint32_t flags) {
     struct image_bytes piece = {address, memory, LENGTH, flags, flags & SEGMENT_HEAP ? "[heap]" : ""};
-    struct image *image;
-    struct seen seen = {0};
-    struct error *error = image_from_bytes(&piece, 1, &image);
-    CHECK(!error);
-    malloc_each_large(image, see, &seen);
+    struct seen seen;
+    struct image *image = seen_open(&seen, &piece);
+    malloc_each_large(image, seen_block, &seen);
     memory_close(&image->memory);
+    CHECK(!seen.wrong_offset);
     return seen;
 }
 

@@ -1,6 +1,6 @@
 /* pymalloc.h: pools are known by their headers, free blocks are left out, damage is no block. */
 #include "blocks/pymalloc.h"
-#include "support/check.h"
+#include "seen.h"
 
 #include <string.h>
 
@@ -26,32 +26,11 @@ static void make_pool(unsigned char *bytes, uint32_t size, uint32_t block, uint3
     put_half(bytes, 44, size - block);
 }
 
-struct seen {
-    uint64_t addresses[64];
-    uint32_t sizes[64];
-    size_t count;
-    const struct image *image;
-    bool wrong_offset;
-};
-
-static void see(void *context, remote_address address, uint64_t offset, uint64_t size) {
-    struct seen *seen = context;
-    seen->wrong_offset |= image_locate(seen->image, address) != offset;
-    if (seen->count < 64) {
-        seen->addresses[seen->count] = address;
-        seen->sizes[seen->count] = (uint32_t)size;
-    }
-    seen->count++;
-}
-
 static void look(const unsigned char *bytes, size_t length, uint32_t flags, struct seen *seen,
                  struct pymalloc_totals *totals) {
     struct image_bytes piece = {ADDRESS, bytes, length, flags, ""};
-    struct image *image;
-    struct error *error = image_from_bytes(&piece, 1, &image);
-    CHECK(!error);
-    *seen = (struct seen){.image = image};
-    pymalloc_each_used(image, see, seen, totals);
+    struct image *image = seen_open(seen, &piece);
+    pymalloc_each_used(image, seen_block, seen, totals);
     memory_close(&image->memory);
 }
 

@@ -1,6 +1,6 @@
 /* sampled.h: used blocks of the sampler's spans, small and large; damaged heads are no spans. */
 #include "blocks/sampled.h"
-#include "support/check.h"
+#include "seen.h"
 #include "wire/wire.h"
 
 #include <string.h>
@@ -10,30 +10,11 @@ enum { SPAN = 65536, SPANS = 4 };
 
 static _Alignas(64) unsigned char memory[SPANS * SPAN];
 
-struct seen {
-    uint64_t addresses[16], sizes[16];
-    size_t count;
-    const struct image *image;
-    bool wrong_offset;
-};
-
-static void see(void *context, remote_address address, uint64_t offset, uint64_t size) {
-    struct seen *seen = context;
-    seen->wrong_offset |= image_locate(seen->image, address) != offset;
-    if (seen->count < 16) {
-        seen->addresses[seen->count] = address;
-        seen->sizes[seen->count] = size;
-    }
-    seen->count++;
-}
-
 static struct seen look(void) {
     struct image_bytes piece = {ADDRESS, memory, sizeof memory, SEGMENT_READ | SEGMENT_WRITE, ""};
-    struct image *image;
-    struct error *error = image_from_bytes(&piece, 1, &image);
-    CHECK(!error);
-    struct seen seen = {.image = image};
-    sampled_each_used(image, see, &seen);
+    struct seen seen;
+    struct image *image = seen_open(&seen, &piece);
+    sampled_each_used(image, seen_block, &seen);
     memory_close(&image->memory);
     return seen;
 }
