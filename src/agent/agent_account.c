@@ -110,8 +110,10 @@ bool agent_account_begin(void) {
     agent.moment_step = FIRST_MOMENT_STEP;
     agent.moment_next = 0;
     /* The root of all stacks, and the stack of what found no room; a new file is all zeros. */
-    if (agent_region_take(head, WIRE_FRAMES, 1) || agent_region_take(head, WIRE_STACKS, 1))
+    if (agent_region_take(head, WIRE_PLACES, 1) || agent_region_take(head, WIRE_FRAMES, 1) ||
+        agent_region_take(head, WIRE_STACKS, 1))
         return false;
+    agent_region_publish(head, WIRE_PLACES, 1);
     agent_region_publish(head, WIRE_FRAMES, 1);
     agent_region_publish(head, WIRE_STACKS, 1);
     return true;

@@ -1,9 +1,9 @@
-/* Code objects as the recording has them: one entry for each name, file and first line. */
+/* Code objects as the recording has them: one entry for each name, file, first line and table of lines. */
 #include "agent/agent_stack.h"
 
 #include <string.h>
 
-enum { NAME_MAX_BYTES = 1000, ADDRESS_SLOTS = 16384, PROBES = 8 };
+enum { NAME_MAX_BYTES = 1000, ADDRESS_SLOTS = 16384, PROBES = 8, VARIANTS_MOST = 8 };
 
 /* Addresses are a cache, by pointer; entries and texts are found by their content, so that code that is compiled
  * again and again takes no room. */
@@ -13,6 +13,7 @@ static struct {
         uint32_t index;
     } *addresses;
     uint32_t *codes, *texts; /* slots: index + 1 into WIRE_CODES; offset + 1 of a text of WIRE_TEXTS */
+    uint32_t *tables;        /* of each code: the hash of its table of lines */
     uint32_t code_slots, text_slots;
     uint32_t *text_lengths;
 } known;
@@ -30,7 +31,7 @@ static uint32_t power_of_two_over(uint32_t least) {
 }
 
 size_t agent_code_bytes(void) {
-    return known.addresses ? sizeof *known.addresses * ADDRESS_SLOTS + known.code_slots * sizeof *known.codes +
+    return known.addresses ? sizeof *known.addresses * ADDRESS_SLOTS + known.code_slots * sizeof *known.codes * 3 / 2 +
                                  known.text_slots * (sizeof *known.texts + sizeof *known.text_lengths)
                            : 0;
 }
@@ -41,10 +42,11 @@ static bool prepare(void) {
     known.code_slots = power_of_two_over(agent_recording->regions[WIRE_CODES].capacity * 2);
     known.text_slots = known.code_slots * 2;
     known.codes = agent_pages(known.code_slots * sizeof *known.codes);
+    known.tables = agent_pages(known.code_slots / 2 * sizeof *known.tables);
     known.texts = agent_pages(known.text_slots * sizeof *known.texts);
     known.text_lengths = agent_pages(known.text_slots * sizeof *known.text_lengths);
     known.addresses = agent_pages(sizeof *known.addresses * ADDRESS_SLOTS);
-    return known.codes && known.texts && known.text_lengths && known.addresses;
+    return known.codes && known.tables && known.texts && known.text_lengths && known.addresses;
 }
 
 /* ---- texts ----------------------------------------------------------------------------------------------- */
@@ -114,23 +116,29 @@ static struct wire_text intern(const struct name *name) {
 /* ---- codes ----------------------------------------------------------------------------------------------- */
 
 static bool same_code(const struct wire_code *a, const struct wire_code *b) {
-    return memcmp(a, b, sizeof *a) == 0;
+    return memcmp(a, b, offsetof(struct wire_code, variant)) == 0;
 }
 
-static uint32_t code_entry(struct wire_code code) {
+/* A program that compiles ever new text as "<string>" has no more than VARIANTS_MOST for all of it. */
+static uint32_t code_entry(struct wire_code code, uint32_t table) {
     struct wire_head *head = agent_recording;
     struct wire_code *codes = agent_region(head, WIRE_CODES);
     uint64_t hash = hash_bytes((const char *)&code, sizeof code);
     uint32_t slot = (uint32_t)hash & (known.code_slots - 1);
-    for (; known.codes[slot]; slot = (slot + 1) & (known.code_slots - 1))
-        if (same_code(&codes[known.codes[slot] - 1], &code))
-            return known.codes[slot] - 1;
+    for (; known.codes[slot]; slot = (slot + 1) & (known.code_slots - 1)) {
+        uint32_t index = known.codes[slot] - 1;
+        bool same = same_code(&codes[index], &code);
+        if (same && (known.tables[index] == table || codes[index].variant + 1 == VARIANTS_MOST))
+            return index;
+        code.variant += same;
+    }
     uint32_t index = agent_region_take(head, WIRE_CODES, 1);
     if (index == UINT32_MAX)
         return UINT32_MAX;
     codes[index] = code;
     agent_region_publish(head, WIRE_CODES, 1);
     known.codes[slot] = index + 1;
+    known.tables[index] = table;
     return index;
 }
 
@@ -148,13 +156,13 @@ bool agent_code_is_bridge(const struct agent_layout *layout, const char *code) {
 }
 
 uint32_t agent_code_named(const char *name) {
-    return prepare() ? code_entry((struct wire_code){.function = intern_words(name)}) : UINT32_MAX;
+    return prepare() ? code_entry((struct wire_code){.function = intern_words(name)}, 0) : UINT32_MAX;
 }
 
 uint32_t agent_code_module(const char *path, const char *build_id) {
     if (!prepare())
         return UINT32_MAX;
-    return code_entry((struct wire_code){.function = intern_words(build_id), .file = intern_words(path)});
+    return code_entry((struct wire_code){.function = intern_words(build_id), .file = intern_words(path)}, 0);
 }
 
 static uint32_t make_code(const struct agent_layout *layout, const char *code) {
@@ -169,7 +177,7 @@ static uint32_t make_code(const struct agent_layout *layout, const char *code) {
     made.function = intern(&text);
     read_text(layout, file, &text);
     made.file = intern(&text);
-    return code_entry(made);
+    return code_entry(made, agent_lines_hash(layout, code));
 }
 
 static uint32_t address_slot(const char *code) {

@@ -25,7 +25,8 @@ static const struct {
 } plan[WIRE_REGIONS] = {
     [WIRE_TEXTS] = {1, 6},
     [WIRE_CODES] = {sizeof(struct wire_code), 4},
-    [WIRE_FRAMES] = {sizeof(struct wire_frame), 20},
+    [WIRE_PLACES] = {sizeof(struct wire_place), 11},
+    [WIRE_FRAMES] = {sizeof(struct wire_frame), 9},
     [WIRE_STACKS] = {sizeof(struct wire_stack), 32},
     [WIRE_TIMELINE] = {sizeof(struct wire_moment), 0},
 };

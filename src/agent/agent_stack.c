@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { DEPTH_MAX = 256, STEPS = 512, FIRST_SLOTS = 4096, THREADS_MAX = 128, COMM_LENGTH = 16 };
+enum { DEPTH_MAX = 256, STEPS = 512, THREADS_MAX = 128, COMM_LENGTH = 16 };
 
 struct step {
     struct agent_call call;
@@ -32,14 +32,13 @@ static __thread struct thread_cache *this_thread __attribute__((tls_model("initi
 static struct {
     atomic_flag busy;
     atomic_uint epoch; /* raised when a code object ends: caches of threads hold its address */
-    uint32_t *slots;   /* node of WIRE_FRAMES, by its key; 0 empty */
-    uint32_t *stacks;  /* of each node: index into WIRE_STACKS */
-    uint32_t slot_count;
+    struct agent_index nodes;
+    uint32_t *stacks; /* of each node: index into WIRE_STACKS */
     struct thread_cache *unused;
     uint32_t caches;
     pthread_key_t thread_ends;
     bool has_key;
-} tree = {.busy = ATOMIC_FLAG_INIT};
+} tree = {.busy = ATOMIC_FLAG_INIT, .nodes = {.region = WIRE_FRAMES, .key_words = sizeof(struct wire_frame) / 8}};
 
 static void lock(void) {
     while (atomic_flag_test_and_set_explicit(&tree.busy, memory_order_acquire))
@@ -67,104 +66,30 @@ void agent_stack_code_ends(const char *code) {
 
 size_t agent_stack_bytes(void) {
     size_t nodes = agent_recording ? agent_recording->regions[WIRE_FRAMES].capacity : 0;
-    size_t tables = tree.slots ? (tree.slot_count + nodes) * sizeof(uint32_t) : 0;
-    return agent_code_bytes() + agent_native_bytes() + tables + tree.caches * sizeof(struct thread_cache);
+    size_t tables = tree.stacks ? (tree.nodes.slot_count + nodes) * sizeof(uint32_t) : 0;
+    return agent_code_bytes() + agent_places_bytes() + agent_native_bytes() + tables + tree.caches * sizeof(struct thread_cache);
 }
 
 /* ---- the tree, under the lock ---------------------------------------------------------------------------- */
 
 static bool prepare_tree(void) {
-    if (tree.slots)
-        return true;
-    uint32_t capacity = agent_recording->regions[WIRE_FRAMES].capacity;
-    tree.slot_count = FIRST_SLOTS;
-    tree.stacks = agent_pages(capacity * sizeof *tree.stacks);
-    uint32_t *slots = agent_pages(tree.slot_count * sizeof *slots);
-    if (tree.stacks && slots)
-        tree.slots = slots;
-    return tree.slots;
-}
-
-static uint32_t hash_frame(const struct wire_frame *frame) {
-    uint64_t hash = (uint64_t)frame->parent * 0x9e3779b97f4a7c15u;
-    hash = (hash ^ hash >> 31 ^ ((uint64_t)frame->code << 8 | frame->kind)) * 0xbf58476d1ce4e5b9u;
-    hash = (hash ^ hash >> 29 ^ frame->address) * 0x94d049bb133111ebu;
-    return (uint32_t)(hash >> 32);
-}
-
-static bool same_frame(const struct wire_frame *a, const struct wire_frame *b) {
-    return a->parent == b->parent && a->kind == b->kind && a->code == b->code && a->address == b->address;
-}
-
-/* The slot of the node with this key, or the empty one where it belongs. */
-static uint32_t *find_slot(const struct wire_frame *key) {
-    const struct wire_frame *frames = agent_region(agent_recording, WIRE_FRAMES);
-    uint32_t slot = hash_frame(key) & (tree.slot_count - 1);
-    while (tree.slots[slot] && !same_frame(&frames[tree.slots[slot]], key))
-        slot = (slot + 1) & (tree.slot_count - 1);
-    return &tree.slots[slot];
-}
-
-/* Twice the slots, so that a half stays empty; what there is must do where there is no memory. */
-static void grow_slots(void) {
-    const struct wire_frame *frames = agent_region(agent_recording, WIRE_FRAMES);
-    uint32_t *old = tree.slots, old_count = tree.slot_count, *slots = agent_pages(2 * old_count * sizeof *slots);
-    if (!slots)
-        return;
-    tree.slots = slots;
-    tree.slot_count = 2 * old_count;
-    for (uint32_t i = 0; i < old_count; i++)
-        if (old[i])
-            *find_slot(&frames[old[i]]) = old[i];
-    syscall(SYS_munmap, old, old_count * sizeof *old);
-}
-
-/* One slot at least stays empty: a search ends there. */
-static uint32_t add_node(uint32_t *slot, const struct wire_frame *frame) {
-    bool has_slot = agent_recording->regions[WIRE_FRAMES].used + 1 < tree.slot_count;
-    uint32_t node = has_slot ? agent_region_take(agent_recording, WIRE_FRAMES, 1) : UINT32_MAX;
-    if (node == UINT32_MAX)
-        return 0;
-    ((struct wire_frame *)agent_region(agent_recording, WIRE_FRAMES))[node] = *frame;
-    agent_region_publish(agent_recording, WIRE_FRAMES, 1);
-    *slot = node;
-    if (node >= tree.slot_count / 2)
-        grow_slots();
-    return node;
+    if (!tree.stacks)
+        tree.stacks = agent_pages(agent_recording->regions[WIRE_FRAMES].capacity * sizeof *tree.stacks);
+    return tree.stacks && agent_index_prepare(&tree.nodes) && agent_places_prepare();
 }
 
 /* 0 if the recording is full. */
+static uint32_t node_of(uint32_t parent, uint32_t place) {
+    struct wire_frame frame = {.parent = parent, .place = place};
+    if (!place)
+        return 0;
+    uint32_t *slot = agent_index_slot(&tree.nodes, &frame);
+    return *slot ? *slot : agent_index_add(&tree.nodes, slot, &frame);
+}
+
 static uint32_t python_node(uint32_t parent, struct agent_call call) {
     const struct agent_layout *layout = agent_python_layout();
-    if (agent_code_is_bridge(layout, call.code))
-        return parent;
-    int64_t offset = agent_code_offset(layout, call);
-    struct wire_frame frame = {.parent = parent, .kind = WIRE_PYTHON, .address = (uint64_t)offset};
-    frame.code = agent_code_find(layout, call.code);
-    uint32_t *slot = find_slot(&frame);
-    if (*slot)
-        return *slot;
-    frame.line = agent_line_of(layout, call.code, offset);
-    return add_node(slot, &frame);
-}
-
-/* Native frames of one module are told apart by their place in its file, so that processes can be compared. */
-static uint32_t native_node(uint32_t parent, uintptr_t address) {
-    struct agent_object *object = agent_object_find(address);
-    struct wire_frame frame = {.parent = parent, .kind = WIRE_NATIVE_FRAME};
-    frame.address = address - (object ? object->bias : 0);
-    frame.code = object ? agent_object_code(object) : UINT32_MAX;
-    uint32_t *slot = find_slot(&frame);
-    return *slot ? *slot : add_node(slot, &frame);
-}
-
-static uint32_t thread_node(const char *name, uint32_t native_id) {
-    struct wire_frame frame = {.kind = WIRE_THREAD, .code = agent_code_named(name)};
-    uint32_t *slot = find_slot(&frame);
-    if (*slot)
-        return *slot;
-    frame.line = native_id;
-    return add_node(slot, &frame);
+    return agent_code_is_bridge(layout, call.code) ? parent : node_of(parent, agent_place_of_call(layout, call));
 }
 
 static uint32_t stack_of(uint32_t node) {
@@ -192,7 +117,7 @@ static uint32_t root_of_this_thread(void) {
     char name[COMM_LENGTH + 1] = "";
     pid_t native_id = (pid_t)syscall(SYS_gettid);
     prctl(PR_GET_NAME, name);
-    return thread_node(native_id == getpid() ? "MainThread" : name, (uint32_t)native_id);
+    return node_of(0, agent_place_of_thread(native_id == getpid() ? "MainThread" : name, (uint32_t)native_id));
 }
 
 static struct thread_cache *take_cache(void) {
@@ -246,7 +171,7 @@ static uint32_t step(struct thread_cache *cache, uint32_t parent, struct agent_c
     if (known->node && known->parent == parent && same_call(known->call, call))
         return known->node;
     lock();
-    uint32_t node = call.code ? python_node(parent, call) : native_node(parent, call.instruction);
+    uint32_t node = call.code ? python_node(parent, call) : node_of(parent, agent_place_of_address(call.instruction));
     unlock();
     if (node)
         *known = (struct step){call, parent, node};

@@ -79,9 +79,46 @@ size_t agent_code_bytes(void);
 
 /* ---- agent_lines.c --------------------------------------------------------------------------------------- */
 
-/* The line of the instruction at byte `offset`: co_firstlineno if there is none (Objects/codeobject.c:
- * PyCode_Addr2Line). O(length of the table). */
-uint32_t agent_line_of(const struct agent_layout *layout, const char *code, int64_t offset);
+/* Fields as in struct wire_place. */
+struct agent_position {
+    uint32_t line, end_line;
+    int32_t column, end_column;
+};
+
+/* Of the instruction at byte `offset`; the line is co_firstlineno if it has none (Objects/codeobject.c: PyCode_Addr2Line,
+ * PyCode_Addr2Location). O(length of the table). */
+struct agent_position agent_position_of(const struct agent_layout *layout, const char *code, int64_t offset);
+
+/* Of the whole table. */
+uint32_t agent_lines_hash(const struct agent_layout *layout, const char *code);
+
+/* ---- agent_index.c --------------------------------------------------------------------------------------- */
+
+/* Finds entries of a region by their first bytes. Entry 0 is nobody's. All under the stack lock. */
+struct agent_index {
+    enum wire_region_name region;
+    uint32_t key_words; /* of eight bytes */
+    uint32_t *slots;    /* index of an entry; 0 empty */
+    uint32_t slot_count;
+};
+
+bool agent_index_prepare(struct agent_index *index);
+
+/* The slot of the entry that begins as `key`, or the empty one where it belongs. */
+uint32_t *agent_index_slot(const struct agent_index *index, const void *key);
+
+/* Writes a new entry, whose slot that is; 0 if there is no room. */
+uint32_t agent_index_add(struct agent_index *index, uint32_t *slot, const void *entry);
+
+/* ---- agent_places.c -------------------------------------------------------------------------------------- */
+
+/* The index of a place in WIRE_PLACES; 0 if there is no room. Under the stack lock. */
+uint32_t agent_place_of_call(const struct agent_layout *layout, struct agent_call call);
+uint32_t agent_place_of_address(uintptr_t address);
+uint32_t agent_place_of_thread(const char *name, uint32_t native_id);
+
+bool agent_places_prepare(void);
+size_t agent_places_bytes(void);
 
 /* ---- agent_stack.c --------------------------------------------------------------------------------------- */
 

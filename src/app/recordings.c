@@ -183,6 +183,7 @@ static struct error *read_frame(const char *path, const void *packed, size_t len
         return error_create(STATUS_BAD_FILE, "%s is damaged: %s", path, ZSTD_getErrorName(out->length));
     if (samples_are_planes(out->bytes, out->length)) {
         const void *planes = out->bytes;
+        TRY(samples_check_version(planes, out->length, path));
         out->bytes = arena_allocate(arena, 1, out->length);
         if (!samples_from_planes(planes, out->length, out->bytes))
             return error_create(STATUS_BAD_FILE, "%s is damaged: a region lies outside of its recording", path);

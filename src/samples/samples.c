@@ -10,12 +10,15 @@ struct reader {
     size_t text_length;
     const struct wire_code *codes;
     size_t code_count;
+    const struct wire_place *places;
+    size_t place_count;
     struct samples *out;
 };
 
 static const size_t entry_sizes[WIRE_REGIONS] = {
     [WIRE_TEXTS] = 1,
     [WIRE_CODES] = sizeof(struct wire_code),
+    [WIRE_PLACES] = sizeof(struct wire_place),
     [WIRE_FRAMES] = sizeof(struct wire_frame),
     [WIRE_STACKS] = sizeof(struct wire_stack),
     [WIRE_TIMELINE] = sizeof(struct wire_moment),
@@ -32,14 +35,22 @@ static bool region_fits(const struct reader *reader, enum wire_region_name name)
            bytes <= reader->length - region->offset;
 }
 
+struct error *samples_check_version(const void *bytes, size_t length, const char *name) {
+    uint32_t version = 0;
+    if (length >= sizeof(struct wire_head))
+        memcpy(&version, (const char *)bytes + offsetof(struct wire_head, version), sizeof version);
+    if (version == WIRE_VERSION)
+        return NULL;
+    return error_create(STATUS_BAD_FILE, "read %s: a recording of version %u; this caulk reads version %u", name, version,
+                        WIRE_VERSION);
+}
+
 static struct error *check_head(struct reader *reader, const char *name) {
     struct wire_head *head = &reader->out->head;
     if (reader->length < sizeof *head || memcmp(reader->bytes, WIRE_MAGIC, sizeof head->magic) != 0)
         return error_create(STATUS_BAD_FILE, "read %s: this is no recording of caulk's sampler", name);
+    TRY(samples_check_version(reader->bytes, reader->length, name));
     memcpy(head, reader->bytes, sizeof *head);
-    if (head->version != WIRE_VERSION)
-        return error_create(STATUS_BAD_FILE, "read %s: a recording of version %u; this caulk reads version %u", name,
-                            head->version, WIRE_VERSION);
     for (int region = 0; region < WIRE_REGIONS; region++)
         if (!region_fits(reader, (enum wire_region_name)region))
             return error_create(STATUS_BAD_FILE, "read %s: the recording is damaged: a region lies outside of it", name);
@@ -64,31 +75,49 @@ static struct span text_of(const struct reader *reader, struct wire_text text) {
     return (struct span){reader->texts + text.offset, text.length};
 }
 
-/* What calls a frame has a smaller number than the frame, so every road up ends. */
-static void read_frame(const struct reader *reader, const struct wire_frame *frame, uint32_t index) {
-    struct samples_frame *made = &reader->out->frames[index];
-    *made = (struct samples_frame){.parent = frame->parent, .kind = frame->kind, .line = frame->line, .address = frame->address};
-    if (index == 0)
-        made->parent = SAMPLES_NONE;
-    else if (frame->parent >= index) {
-        made->parent = 0;
-        reader->out->faults++;
-    }
-    if (frame->kind == WIRE_ROOT)
+/* Without columns it tells no more than the line. */
+static struct samples_extent extent_of(const struct wire_place *place) {
+    bool known = place->kind == WIRE_PYTHON && place->line && place->column >= 0 && place->end_column >= 0 &&
+                 (place->end_line > place->line || (place->end_line == place->line && place->end_column >= place->column));
+    return known ? (struct samples_extent){place->end_line, place->column, place->end_column} : (struct samples_extent){0};
+}
+
+static void read_place(const struct reader *reader, const struct wire_place *place, struct samples_frame *made) {
+    made->kind = place->kind;
+    made->line = place->line;
+    made->address = place->address;
+    made->extent = extent_of(place);
+    if (place->kind == WIRE_ROOT)
         return;
-    if (frame->code >= reader->code_count) {
+    if (place->code >= reader->code_count) {
         reader->out->faults++;
         return;
     }
-    struct span function = text_of(reader, reader->codes[frame->code].function);
-    struct span file = text_of(reader, reader->codes[frame->code].file);
-    if (frame->kind == WIRE_NATIVE_FRAME) {
+    struct span function = text_of(reader, reader->codes[place->code].function);
+    struct span file = text_of(reader, reader->codes[place->code].file);
+    if (place->kind == WIRE_NATIVE_FRAME) {
         made->build_id = function;
         made->module = file;
     } else {
         made->function = function;
         made->file = file;
     }
+}
+
+/* What calls a frame has a smaller number than the frame, so every road up ends. */
+static void read_frame(const struct reader *reader, const struct wire_frame *frame, uint32_t index) {
+    struct samples_frame *made = &reader->out->frames[index];
+    *made = (struct samples_frame){.parent = frame->parent};
+    if (index == 0)
+        made->parent = SAMPLES_NONE;
+    else if (frame->parent >= index) {
+        made->parent = 0;
+        reader->out->faults++;
+    }
+    if (frame->place < reader->place_count)
+        read_place(reader, &reader->places[frame->place], made);
+    else if (index)
+        reader->out->faults++;
 }
 
 static void read_frames(struct reader *reader, struct arena *arena) {
@@ -144,6 +173,7 @@ struct error *samples_read(const void *bytes, size_t length, const char *name, s
     out->exact = out->head.flags & WIRE_EVERY_BYTE;
     reader.texts = copy_region(&reader, WIRE_TEXTS, arena, &reader.text_length);
     reader.codes = copy_region(&reader, WIRE_CODES, arena, &reader.code_count);
+    reader.places = copy_region(&reader, WIRE_PLACES, arena, &reader.place_count);
     read_frames(&reader, arena);
     read_stacks(&reader, arena);
     out->moments = copy_region(&reader, WIRE_TIMELINE, arena, &out->moment_count);

@@ -12,10 +12,17 @@
 
 #define SAMPLES_NONE UINT32_MAX
 
+/* Where an expression ends, and its columns: as struct wire_place. */
+struct samples_extent {
+    uint32_t end_line; /* 0: nothing is known */
+    int32_t column, end_column;
+};
+
 struct samples_frame {
     uint32_t parent;    /* index into frames; SAMPLES_NONE for the root */
     uint32_t kind;      /* enum wire_frame_kind */
     uint32_t line;
+    struct samples_extent extent; /* of a Python frame; only with its columns */
     struct span file, function;
     struct span module, build_id; /* of a native frame: the path of the file that ran */
     uint64_t address;
@@ -61,7 +68,10 @@ struct samples {
     uint64_t faults; /* entries that made no sense and were left out */
 };
 
-/* Decodes a recording. Refuses what is no recording, or one of a newer version. Copies; `bytes` may go. O(bytes). */
+/* Refuses the head of a recording, in planes or not, of another version than this one. */
+struct error *samples_check_version(const void *bytes, size_t length, const char *name);
+
+/* Decodes a recording. Refuses what is no recording, or one of another version. Copies; `bytes` may go. O(bytes). */
 struct error *samples_read(const void *bytes, size_t length, const char *name, struct arena *arena, struct samples *out);
 
 /* Adds the live blocks of the reserved range: `bytes` are the target's memory from head.range_base on, at most

@@ -11,7 +11,8 @@ struct merge {
 };
 
 static uint64_t hash_frame(const struct samples_frame *frame) {
-    uint64_t numbers[] = {frame->parent, frame->kind, frame->line, frame->address};
+    uint64_t columns = (uint64_t)(uint32_t)frame->extent.column << 32 | (uint32_t)frame->extent.end_column;
+    uint64_t numbers[] = {frame->parent, frame->kind, frame->line, frame->address, columns};
     uint64_t hash = span_hash((struct span){(const char *)numbers, sizeof numbers}, 0);
     return span_hash(frame->function, span_hash(frame->file, span_hash(frame->module, hash)));
 }
@@ -19,7 +20,8 @@ static uint64_t hash_frame(const struct samples_frame *frame) {
 /* The native id of a thread is its own process's. */
 static bool same_frame(const struct samples_frame *a, const struct samples_frame *b) {
     return a->parent == b->parent && a->kind == b->kind && a->line == b->line && a->address == b->address &&
-           span_equal(a->file, b->file) && span_equal(a->function, b->function) &&
+           a->extent.end_line == b->extent.end_line && a->extent.column == b->extent.column &&
+           a->extent.end_column == b->extent.end_column && span_equal(a->file, b->file) && span_equal(a->function, b->function) &&
            span_equal(a->module, b->module);
 }
 

@@ -9,7 +9,8 @@ enum { ENTRY_MOST = 1024, WORD = sizeof(uint32_t), WORDS_DIFFERING = 32 };
 
 /* Words of an entry that are mostly near those of the entry before: they are kept as differences. Bit n is word n. */
 static const uint32_t differing[WIRE_REGIONS] = {
-    [WIRE_FRAMES] = 1 << 0 | 1 << 2 | 1 << 3 | 1 << 4, /* parent, code, line, address */
+    [WIRE_PLACES] = 1 << 1 | 1 << 2 | 1 << 4 | 1 << 5, /* code, address, line, end_line */
+    [WIRE_FRAMES] = 1 << 0 | 1 << 1,                   /* parent, place */
     [WIRE_STACKS] = 1 << 0,                            /* frame */
 };
 

@@ -2,8 +2,8 @@
  *
  * A recording is one file of fixed size, mapped shared by the process that is sampled. There is no stream to
  * end: at any moment, kill -9 included, the file holds the state of the last instruction. It has a head and
- * regions, each an array of fixed capacity. Entries of texts, codes and frames are written before `used` is
- * raised (release) and never change after; counters of stacks are 64-bit words that change one at a time.
+ * regions, each an array of fixed capacity. Entries of texts, codes, places and frames are written before `used`
+ * is raised (release) and never change after; counters of stacks are 64-bit words that change one at a time.
  * A reader checks every index against `used` and `capacity`: the writer may have died, or be hostile.
  *
  * Live blocks lie in the target's own memory, in spans of one reserved address range (see wire_span). */
@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define WIRE_MAGIC "CAULKREC"
-#define WIRE_VERSION 1u
+#define WIRE_VERSION 2u
 #define WIRE_HEAD_SIZE 4096u
 #define WIRE_NAME "caulk-recording" /* in the file's name, so that /proc/PID/maps shows it */
 
@@ -26,6 +26,7 @@
 enum wire_region_name {
     WIRE_TEXTS,    /* bytes: names, each used by offset and length */
     WIRE_CODES,    /* struct wire_code */
+    WIRE_PLACES,   /* struct wire_place; entry 0 is the root's */
     WIRE_FRAMES,   /* struct wire_frame; entry 0 is the root of all stacks */
     WIRE_STACKS,   /* struct wire_stack; entry 0 takes what did not fit */
     WIRE_TIMELINE, /* struct wire_moment */
@@ -90,19 +91,26 @@ struct wire_text {
 struct wire_code {
     struct wire_text function, file;
     uint32_t first_line;
-    uint32_t reserved;
+    uint32_t variant; /* tells up to 8 functions apart that have all of this in common: lambdas of one line */
 };
 
 enum wire_frame_kind { WIRE_ROOT, WIRE_PYTHON, WIRE_NATIVE_FRAME, WIRE_THREAD, WIRE_AWAITED, WIRE_GREENLET };
 
+/* One instruction that calls or allocates, once for all stacks that have it. */
+struct wire_place {
+    uint32_t kind; /* enum wire_frame_kind */
+    uint32_t code; /* into WIRE_CODES; for WIRE_THREAD and WIRE_GREENLET the index of a code whose function is the name */
+    uint64_t address; /* of the instruction: byte offset into co_code, or an address of the module's file (its ELF
+                       * headers'), which is the last byte of the call */
+    uint32_t line;    /* 0 if unknown; for WIRE_THREAD the native thread id */
+    uint32_t end_line;           /* where the expression ends, as code.co_positions() has it; 0 if unknown */
+    int32_t column, end_column;  /* in bytes of the UTF-8 of their lines, from 0; both are -1 if unknown */
+};
+
 /* A node of the tree of stacks: what called it is `parent`, always a smaller number. */
 struct wire_frame {
     uint32_t parent;
-    uint32_t kind; /* enum wire_frame_kind */
-    uint32_t code; /* into WIRE_CODES; for WIRE_THREAD and WIRE_GREENLET the index of a code whose function is the name */
-    uint32_t line; /* of the call or allocation; 0 if unknown; for WIRE_THREAD the native thread id */
-    uint64_t address; /* of the instruction: byte offset into co_code, or an address of the module's file (its ELF
-                       * headers'), which is the last byte of the call */
+    uint32_t place; /* into WIRE_PLACES */
 };
 
 /* What one stack allocated. Estimates in 1/WIRE_ONE.

@@ -10,9 +10,9 @@ enum { CAPACITY = 4096, TEXTS = 1 << 20 };
 
 PROBE int probe_begin(void);
 PROBE size_t probe_calls(uint64_t *codes, int64_t *offsets, uint32_t *lines, size_t capacity);
-PROBE uint32_t probe_line(const char *code, int64_t offset);
+PROBE void probe_position(const char *code, int64_t offset, int32_t *out);
 PROBE uint32_t probe_stack(void);
-PROBE uint32_t probe_frame(uint32_t node, char *file, char *function, uint32_t *line_out);
+PROBE uint32_t probe_frame(uint32_t node, char *file, char *function, int32_t *position_out);
 PROBE uint32_t probe_used(int region);
 PROBE int probe_find(void);
 PROBE size_t probe_chains(uint64_t *ours, uint64_t *theirs, size_t *theirs_count, size_t capacity);
@@ -24,6 +24,7 @@ struct wire_head *agent_recording;
 static struct {
     struct wire_head head;
     struct wire_code codes[CAPACITY];
+    struct wire_place places[CAPACITY];
     struct wire_frame frames[CAPACITY];
     struct wire_stack stacks[CAPACITY];
     char texts[TEXTS];
@@ -40,16 +41,18 @@ void agent_region_publish(struct wire_head *head, enum wire_region_name name, ui
     head->regions[name].used += entries;
 }
 
-static void make_region(enum wire_region_name name, void *entries, uint32_t capacity, uint32_t used) {
+static void make_region(enum wire_region_name name, void *entries, uint32_t size, uint32_t capacity, uint32_t used) {
     uint64_t offset = (uint64_t)((char *)entries - (char *)&memory.head);
-    memory.head.regions[name] = (struct wire_region){.offset = offset, .capacity = capacity, .used = used};
+    memory.head.regions[name] =
+        (struct wire_region){.offset = offset, .entry_size = size, .capacity = capacity, .used = used};
 }
 
 PROBE int probe_begin(void) {
-    make_region(WIRE_TEXTS, memory.texts, TEXTS, 0);
-    make_region(WIRE_CODES, memory.codes, CAPACITY, 0);
-    make_region(WIRE_FRAMES, memory.frames, CAPACITY, 1);
-    make_region(WIRE_STACKS, memory.stacks, CAPACITY, 1);
+    make_region(WIRE_TEXTS, memory.texts, 1, TEXTS, 0);
+    make_region(WIRE_CODES, memory.codes, sizeof *memory.codes, CAPACITY, 0);
+    make_region(WIRE_PLACES, memory.places, sizeof *memory.places, CAPACITY, 1);
+    make_region(WIRE_FRAMES, memory.frames, sizeof *memory.frames, CAPACITY, 1);
+    make_region(WIRE_STACKS, memory.stacks, sizeof *memory.stacks, CAPACITY, 1);
     agent_recording = &memory.head;
     return agent_python_find();
 }
@@ -60,13 +63,15 @@ PROBE size_t probe_calls(uint64_t *codes, int64_t *offsets, uint32_t *lines, siz
     for (size_t i = 0; i < count; i++) {
         codes[i] = (uint64_t)(uintptr_t)calls[i].code;
         offsets[i] = agent_code_offset(agent_python_layout(), calls[i]);
-        lines[i] = agent_line_of(agent_python_layout(), calls[i].code, offsets[i]);
+        lines[i] = agent_position_of(agent_python_layout(), calls[i].code, offsets[i]).line;
     }
     return count;
 }
 
-PROBE uint32_t probe_line(const char *code, int64_t offset) {
-    return agent_line_of(agent_python_layout(), code, offset);
+/* Line, end line, column, end column. */
+PROBE void probe_position(const char *code, int64_t offset, int32_t *out) {
+    struct agent_position position = agent_position_of(agent_python_layout(), code, offset);
+    memcpy(out, &position, sizeof position);
 }
 
 PROBE uint32_t probe_stack(void) {
@@ -82,12 +87,14 @@ static void copy_text(struct wire_text text, char *to) {
     to[text.length] = 0;
 }
 
-/* What stands at the leaf of a stack (`node` < 0x80000000), or at a node (that bit set); the parent's node. */
-PROBE uint32_t probe_frame(uint32_t node, char *file, char *function, uint32_t *line_out) {
+/* What stands at the leaf of a stack (`node` < 0x80000000), or at a node (that bit set): words, and line, end line,
+ * column, end column; the parent's node. */
+PROBE uint32_t probe_frame(uint32_t node, char *file, char *function, int32_t *position_out) {
     const struct wire_frame *frame = &memory.frames[node >> 31 ? node & 0x7fffffff : memory.stacks[node].frame];
-    copy_text(memory.codes[frame->code].file, file);
-    copy_text(memory.codes[frame->code].function, function);
-    *line_out = frame->line;
+    const struct wire_place *place = &memory.places[frame->place];
+    copy_text(memory.codes[place->code].file, file);
+    copy_text(memory.codes[place->code].function, function);
+    memcpy(position_out, &place->line, 4 * sizeof *position_out);
     return frame->parent;
 }
 

@@ -10,11 +10,19 @@ import pythons
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
+def ask(python, probe, *options, **environment):
+    return subprocess.run([python, *options, os.path.join(HERE, "ask_stack_probe.py"), probe], capture_output=True, text=True,
+                          timeout=60, env=dict(os.environ, PYTHONIOENCODING="utf-8", **environment))
+
+
 @pytest.fixture(scope="module")
-def answer(python, caulk):
-    probe = os.path.join(os.path.dirname(caulk), "tests/agent/libstack_probe.so")
-    result = subprocess.run([python, os.path.join(HERE, "ask_stack_probe.py"), probe], capture_output=True, text=True,
-                            timeout=60, env=dict(os.environ, PYTHONIOENCODING="utf-8"))
+def probe(caulk):
+    return os.path.join(os.path.dirname(caulk), "tests/agent/libstack_probe.so")
+
+
+@pytest.fixture(scope="module")
+def answer(python, probe):
+    result = ask(python, probe)
     if pythons.version_of(python).endswith("t"):
         assert "assert probe.probe_begin()" in result.stderr
         pytest.skip("the sampler refuses a free-threaded build")
@@ -22,9 +30,34 @@ def answer(python, caulk):
     return json.loads(result.stdout)
 
 
-def test_every_instruction_of_the_standard_library_has_pythons_line(answer):
+def has_columns(python):
+    return tuple(map(int, pythons.version_of(python).split(".")[:2])) >= (3, 11)
+
+
+def test_every_instruction_of_the_standard_library_has_pythons_position(answer, python):
     assert answer["lines"]["asked"] > 50000
     assert answer["lines"]["wrong"] == []
+    assert (answer["lines"]["columns"] > 50000) is has_columns(python)
+    assert (answer["lines"]["many_lines"] > 1000) is has_columns(python)
+
+
+@pytest.mark.parametrize("options, environment", [(["-X", "no_debug_ranges"], {}), ([], {"PYTHONNODEBUGRANGES": "1"})],
+                         ids=["option", "environment"])
+def test_columns_that_python_was_told_to_leave_out_are_unknown(newest_python, probe, options, environment):
+    answer = json.loads(ask(newest_python, probe, *options, **environment).stdout)
+    assert answer["lines"]["asked"] > 50000 and answer["lines"]["columns"] == 0
+    assert answer["lines"]["wrong"] == []
+    assert [position[2:] for position in answer["lambdas"][0]] == [[-1, -1], [-1, -1]]
+
+
+def test_lambdas_of_one_line_are_two_places(answer, python):
+    found, right = answer["lambdas"]
+    assert found == right
+    assert (found[0] != found[1]) is has_columns(python)
+
+
+def test_ever_new_code_of_one_name_and_line_takes_room_eight_times(answer, python):
+    assert answer["stacks"]["variants"] == (8 if has_columns(python) else 1)
 
 
 @pytest.mark.parametrize("where", ["here", "deep", "deeper", "generator", "coroutine"])
@@ -42,7 +75,7 @@ def test_a_place_is_one_stack_and_another_place_another(answer):
 
 def test_names_are_whole_whatever_their_alphabet(answer):
     words = answer["stacks"]["words"]
-    file, function, line = words[0]
+    file, function, line = words[0][:3]
     assert file == answer["file"] and line == answer["line_of_méthode"]
     assert function in ("Ünïcode名.méthode", "méthode")  # the qualified name is in the code object from 3.11 on
     assert words[-1][1] == "MainThread" and words[-2][1] == "<module>"

@@ -29,7 +29,7 @@ static inline uint32_t drawn_take(struct drawn_recording *drawn, enum wire_regio
 }
 
 static inline void drawn_begin(struct drawn_recording *drawn) {
-    static const uint32_t sizes[WIRE_REGIONS] = {1, sizeof(struct wire_code), sizeof(struct wire_frame),
+    static const uint32_t sizes[WIRE_REGIONS] = {1, sizeof(struct wire_code), sizeof(struct wire_place), sizeof(struct wire_frame),
                                                  sizeof(struct wire_stack), sizeof(struct wire_moment)};
     memset(drawn, 0, sizeof *drawn);
     struct wire_head *head = drawn_head(drawn);
@@ -44,6 +44,7 @@ static inline void drawn_begin(struct drawn_recording *drawn) {
         head->regions[i] = (struct wire_region){.offset = offset, .entry_size = sizes[i], .capacity = capacity};
         offset += (uint64_t)capacity * sizes[i];
     }
+    drawn_take(drawn, WIRE_PLACES, 1);
     drawn_take(drawn, WIRE_FRAMES, 1);
     drawn_take(drawn, WIRE_STACKS, 1);
 }
@@ -55,13 +56,17 @@ static inline struct wire_text drawn_text(struct drawn_recording *drawn, const c
     return made;
 }
 
+/* In columns 4 to 9 of its line. */
 static inline uint32_t drawn_frame(struct drawn_recording *drawn, uint32_t parent, const char *file, const char *function,
                                    uint32_t line) {
     uint32_t code = drawn_take(drawn, WIRE_CODES, 1);
     struct wire_code made = {.file = drawn_text(drawn, file), .function = drawn_text(drawn, function)};
     memcpy(drawn_entry(drawn, WIRE_CODES, code), &made, sizeof made);
     uint32_t index = drawn_take(drawn, WIRE_FRAMES, 1);
-    struct wire_frame frame = {.parent = parent, .kind = *file ? WIRE_PYTHON : WIRE_THREAD, .code = code, .line = line};
+    struct wire_place place = {.kind = *file ? WIRE_PYTHON : WIRE_THREAD, .code = code, .line = line,
+                               .end_line = line, .column = 4, .end_column = 9};
+    struct wire_frame frame = {.parent = parent, .place = drawn_take(drawn, WIRE_PLACES, 1)};
+    memcpy(drawn_entry(drawn, WIRE_PLACES, frame.place), &place, sizeof place);
     memcpy(drawn_entry(drawn, WIRE_FRAMES, index), &frame, sizeof frame);
     return index;
 }

@@ -4,7 +4,7 @@ import struct
 
 ONE = 1024.0
 COHORTS = 8
-TEXTS, CODES, FRAMES, STACKS, TIMELINE = range(5)
+TEXTS, CODES, PLACES, FRAMES, STACKS, TIMELINE = range(6)
 STARTING, SAMPLING, STOPPED, EXITED = range(4)
 ROOT, PYTHON, NATIVE, THREAD, AWAITED, GREENLET = range(6)
 EVERY_BYTE, WATCHES_NATIVE, REBIRTH, FORKED, NATIVE_STACKS = 1, 2, 4, 8, 16
@@ -16,7 +16,7 @@ HEAD_FORMAT = "<8sIIQIIiiII" + "Q" * 22
 REGION_FORMAT = "<QIIII"
 STACK_FORMAT = "<II" + "Q" * 8 + "Q" * COHORTS + "I" * COHORTS
 
-Frame = collections.namedtuple("Frame", "parent kind code line address")
+Frame = collections.namedtuple("Frame", "parent kind code address line end_line column end_column")
 Stack = collections.namedtuple("Stack", "frame samples_live samples live_bytes live_count total_bytes total_count"
                                         " peak_bytes peak_count cohort_bytes cohort_samples")
 
@@ -30,10 +30,11 @@ class Recording:
             setattr(self, name, value)
         assert self.magic == b"CAULKREC", path
         at = struct.calcsize(HEAD_FORMAT)
-        self.regions = [struct.unpack_from(REGION_FORMAT, self.data, at + i * struct.calcsize(REGION_FORMAT)) for i in range(5)]
-        at += 5 * struct.calcsize(REGION_FORMAT)
+        self.regions = [struct.unpack_from(REGION_FORMAT, self.data, at + i * struct.calcsize(REGION_FORMAT)) for i in range(6)]
+        at += 6 * struct.calcsize(REGION_FORMAT)
         self.command = self.data[at:at + 256].split(b"\0")[0].decode()
-        self.frames = [Frame(*row) for row in self.rows(FRAMES, "<IIIIQ")]
+        self.places = self.rows(PLACES, "<IIQIIii")
+        self.frames = [Frame(parent, *self.places[place]) for parent, place in self.rows(FRAMES, "<II")]
         self.codes = self.rows(CODES, "<IIIIII")
         self.stacks = [self.stack(row) for row in self.rows(STACKS, STACK_FORMAT)]
         self.moments = self.rows(TIMELINE, "<QQQ")
