@@ -1,5 +1,6 @@
 /* caulk leaks: the main job. Several snapshots, one verdict. */
 #include "app/command.h"
+#include "app/native_lines.h"
 #include "app/output.h"
 #include "app/pipeline.h"
 #include "report/report.h"
@@ -49,6 +50,12 @@ static struct error *print_verdict(const struct verdict *verdict, const struct c
     return NULL;
 }
 
+static void find_native_lines(struct verdict *verdict, struct arena *arena) {
+    struct native_lines lines = {0};
+    native_lines_of_verdict(&lines, verdict, arena);
+    native_lines_deinit(&lines);
+}
+
 static struct error *run(const struct choices *choices, int *status_out) {
     struct target targets[OPERANDS_MAX];
     TRY(open_targets(choices, targets));
@@ -59,6 +66,8 @@ static struct error *run(const struct choices *choices, int *status_out) {
     watch.lines = choices->lines;
     struct error *error = pipeline_leaks(&watch, &arena, &verdict);
     watch_close(&watch);
+    if (!error)
+        find_native_lines(&verdict, &arena);
     if (!error)
         error = print_verdict(&verdict, choices, status_out);
     arena_deinit(&arena);

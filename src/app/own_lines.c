@@ -49,9 +49,10 @@ static int by_peak(const void *a, const void *b) {
     return samples_amounts_by_peak(&left->amounts, &right->amounts);
 }
 
-struct run_line *own_lines(const struct samples *samples, struct arena *arena, size_t *count_out) {
+struct run_line *own_lines(const struct samples *samples, struct native_lines *natives, struct arena *arena,
+                           size_t *count_out) {
     struct folding folding = {.samples = samples, .arena = arena};
-    struct native_folding natives = {.samples = samples, .arena = arena};
+    struct native_folding chains = {.samples = samples, .lines = natives, .arena = arena};
     folding.lines = arena_new(arena, struct run_line, samples->stack_count + 1);
     for (uint32_t i = 0; i < samples->stack_count; i++) {
         const struct samples_stack *stack = &samples->stacks[i];
@@ -60,9 +61,9 @@ struct run_line *own_lines(const struct samples *samples, struct arena *arena, s
         struct run_line *line = line_of(&folding, allocated_frame(samples, i));
         samples_amounts_add(&line->amounts, &stack->amounts);
         line->samples += stack->samples;
-        native_folding_add(&natives, (uint32_t)(line - folding.lines), stack);
+        native_folding_add(&chains, (uint32_t)(line - folding.lines), stack);
     }
-    native_folding_end(&natives, folding.lines);
+    native_folding_end(&chains, folding.lines);
     map_deinit(&folding.index);
     qsort(folding.lines, folding.count, sizeof *folding.lines, by_peak);
     *count_out = folding.count;
@@ -187,7 +188,9 @@ static void bring_first(struct source_view *views, size_t count, const char *fir
 
 struct source_view *own_views(const struct samples *samples, const char *first, struct arena *arena, size_t *count_out) {
     size_t count, found = 0, own = 0;
-    const struct run_line *lines = own_lines(samples, arena, &count);
+    struct native_lines natives = {0};
+    const struct run_line *lines = own_lines(samples, &natives, arena, &count);
+    native_lines_deinit(&natives);
     struct source_view *views = arena_new(arena, struct source_view, count + 1);
     for (size_t i = 0; i < count; i++)
         own += is_own_file(&lines[i]);

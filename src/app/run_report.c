@@ -16,7 +16,8 @@ static int by_peak(const void *a, const void *b) {
     return samples_amounts_by_peak(&left->amounts, &right->amounts);
 }
 
-static void fill_lines(const struct samples *samples, struct arena *arena, struct run_part *out) {
+static void fill_lines(const struct samples *samples, struct native_lines *natives, struct arena *arena,
+                       struct run_part *out) {
     size_t count;
     const struct samples_line *lines = samples_lines(samples, arena, &count);
     out->lines = arena_new(arena, struct run_line, count + 1);
@@ -30,7 +31,7 @@ static void fill_lines(const struct samples *samples, struct arena *arena, struc
             .samples = lines[i].samples_live,
         };
     qsort(out->lines, count, sizeof *out->lines, by_peak);
-    out->own_lines = own_lines(samples, arena, &out->own_line_count);
+    out->own_lines = own_lines(samples, natives, arena, &out->own_line_count);
 }
 
 static uint64_t rounded(uint64_t estimate) {
@@ -73,30 +74,33 @@ static const char *why_no_verdict(const struct run_watch *watch, const struct ru
                         watch->every, looks == 1 ? "was" : "were", looks);
 }
 
-static void fill_part(const struct recording *recording, const struct run_watch *watch, struct arena *arena,
-                      struct run_part *out) {
+static void fill_part(const struct recording *recording, const struct run_watch *watch, struct native_lines *natives,
+                      struct arena *arena, struct run_part *out) {
     const struct wire_head *head = &recording->samples.head;
     *out = (struct run_part){.pid = recording->pid, .parent = head->parent};
     out->command = arena_copy_text(arena, head->command, strnlen(head->command, sizeof head->command));
     out->python = version_text(head->python, arena);
     fill_numbers(&recording->samples, out);
-    fill_lines(&recording->samples, arena, out);
+    fill_lines(&recording->samples, natives, arena, out);
     if (!watch)
         return;
-    const struct run_process *process = run_watch_find(watch, recording->pid);
-    if (process && process->has_verdict)
-        out->verdict = &process->verdict;
-    else
+    struct run_process *process = run_watch_find(watch, recording->pid);
+    if (!process || !process->has_verdict) {
         out->no_verdict = why_no_verdict(watch, process, arena);
+        return;
+    }
+    native_lines_of_verdict(natives, &process->verdict, &process->arena);
+    out->verdict = &process->verdict;
 }
 
 /* Of processes side by side the peaks need not fall together: their sum is the most that there can have been. */
-static void fill_together(const struct recordings *recordings, struct arena *arena, struct run_report *out) {
+static void fill_together(const struct recordings *recordings, struct native_lines *natives, struct arena *arena,
+                          struct run_report *out) {
     struct samples *all = arena_new(arena, struct samples, 1);
     recordings_merge(recordings, arena, all);
     struct run_part *part = &out->together;
     fill_numbers(all, part);
-    fill_lines(all, arena, part);
+    fill_lines(all, natives, arena, part);
     if (recordings->count < 2)
         return;
     part->amounts = (struct samples_amounts){0};
@@ -112,10 +116,12 @@ static void fill_together(const struct recordings *recordings, struct arena *are
 
 void run_report_fill(const struct recordings *recordings, const struct run_watch *watch, struct arena *arena,
                      struct run_report *out) {
+    struct native_lines natives = {0};
     out->parts = arena_new(arena, struct run_part, recordings->count + 1);
     out->part_count = recordings->count;
     for (size_t i = 0; i < recordings->count; i++)
-        fill_part(&recordings->list[i], watch, arena, &out->parts[i]);
+        fill_part(&recordings->list[i], watch, &natives, arena, &out->parts[i]);
     if (recordings->count)
-        fill_together(recordings, arena, out);
+        fill_together(recordings, &natives, arena, out);
+    native_lines_deinit(&natives);
 }

@@ -35,7 +35,7 @@ void run_watch_close(struct run_watch *watch) {
     vector_deinit(&watch->processes);
 }
 
-const struct run_process *run_watch_find(const struct run_watch *watch, int pid) {
+struct run_process *run_watch_find(const struct run_watch *watch, int pid) {
     for (size_t i = 0; i < watch->processes.count; i++)
         if (process_at(watch, i)->pid == pid)
             return process_at(watch, i);

@@ -35,6 +35,6 @@ void run_watch_close(struct run_watch *watch);
 double run_watch_step(struct run_watch *watch, bool now_all);
 
 /* What is known of a process; NULL if it was never looked at. */
-const struct run_process *run_watch_find(const struct run_watch *watch, int pid);
+struct run_process *run_watch_find(const struct run_watch *watch, int pid);
 
 #endif

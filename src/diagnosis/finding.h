@@ -62,8 +62,10 @@ struct grown_type {
 struct native_place {
     const char *function; /* or "library.so+0x1234" */
     const char *module;   /* path of its library or program */
+    const char *build_id; /* of that, in hexadecimal digits; "" none */
     const char *file;     /* its source, NULL if it is not known */
     uint32_t line;
+    bool inlined;     /* into the next one, which has the same address */
     uint64_t address; /* as the module's file counts */
 };
 

@@ -30,8 +30,7 @@ size_t native_places(const struct samples *samples, uint32_t leaf, struct arena 
         (*out)[kept++] = (struct native_place){
             .function = text_of(frame->function, arena),
             .module = text_of(frame->module, arena),
-            .file = frame->file.length ? text_of(frame->file, arena) : NULL,
-            .line = frame->line,
+            .build_id = text_of(frame->build_id, arena),
             .address = frame->address,
         };
     }

@@ -19,7 +19,7 @@ struct elf_names {
 };
 
 /* The functions of the file at `path`, if it is the one with this build id (hexadecimal digits; "" takes any), and of
- * its debug file in /usr/lib/debug/.build-id. None if there is no such file. */
+ * its debug file (elf_disk.h). None if there is no such file. */
 void elf_names_read(const char *path, const char *build_id, struct arena *arena, struct elf_names *out);
 
 /* The function that `address` lies in, or NULL: never one that merely begins before it. O(log count). */

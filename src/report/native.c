@@ -38,6 +38,7 @@ void native_write(struct json *json, const char *key, const struct native_place 
         json_text(json, "function", places[i].function);
         json_text(json, "module", places[i].module);
         json_unsigned(json, "address", places[i].address);
+        json_bool(json, "inlined", places[i].inlined);
         json_text(json, "file", places[i].file);
         if (places[i].line)
             json_unsigned(json, "line", places[i].line);

@@ -10,7 +10,7 @@
 /* "grow <- resize <- append  libx.so": the innermost functions of one module. Columns that it took. */
 size_t native_print(const struct native_place *places, size_t count, FILE *out);
 
-/* [{"native": true, "function", "module", "address", "file", "line"}], innermost first. */
+/* [{"native": true, "function", "module", "address", "inlined", "file", "line"}], innermost first. */
 void native_write(struct json *json, const char *key, const struct native_place *places, size_t count);
 
 #endif

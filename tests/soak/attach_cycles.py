@@ -1,9 +1,10 @@
 """The sampler into a server under load and out again, many times: no request fails and nothing grows.
 
-    attach_cycles.py [--count 1000] [--caulk build/caulk] [--python PYTHON] [--native] [--kill SEED]
+    attach_cycles.py [--count 1000] [--seconds S] [--caulk build/caulk] [--python PYTHON] [--native] [--kill SEED]
 
-With --kill caulk is killed at a random moment of each attach and detach; then only that the server serves on counts,
-and that visits which are not killed find it in order."""
+With --seconds no cycle begins after so many; "cycles" is the number reached. With --kill caulk is killed at a random
+moment of each attach and detach; then only that the server serves on counts, and that visits which are not killed find it
+in order."""
 import argparse
 import json
 import os
@@ -30,9 +31,12 @@ def call(caulk, command, pid, *more):
     return json.loads(done.stdout)
 
 
-def cycles(caulk, service, count, native, figures):
+def cycles(caulk, service, count, native, deadline, figures):
     ways, stood, resident = {}, [], []
     for number in range(count):
+        if number and time.monotonic() > deadline:
+            count = figures["cycles"] = number
+            break
         for command, more in (("attach", ["--interval", "65536", *["--native"] * native]), ("detach", [])):
             report = call(caulk, command, service.pid, *more)
             ways[report["way"]] = ways.get(report["way"], 0) + 1
@@ -79,14 +83,14 @@ def check_left(service):
     return after
 
 
-def attach_cycles(caulk, python, count, folder, kill=None, native=False):
+def attach_cycles(caulk, python, count, folder, kill=None, native=False, seconds=float("inf")):
     """Figures of a run that went well; a failed assertion otherwise."""
     service = soak.Service(python, os.path.join(folder, "server.log"))
     figures = {"cycles": count}
     begin = time.monotonic()
     with service:
         if kill is None:
-            cycles(caulk, service, count, native, figures)
+            cycles(caulk, service, count, native, begin + seconds, figures)
         else:
             killed_cycles(caulk, service, count, kill, figures)
         service.load.__exit__()
@@ -107,6 +111,7 @@ def attach_cycles(caulk, python, count, folder, kill=None, native=False):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--seconds", type=float, default=float("inf"), metavar="S")
     parser.add_argument("--caulk", default=os.path.join(soak.HERE, "../../build/caulk"))
     parser.add_argument("--python", default=sys.executable, help="a program, or a version such as 3.11")
     parser.add_argument("--native", action="store_true", help="with the slots of its libraries")
@@ -117,7 +122,8 @@ def main():
         print("no Python %s on this machine: skipped" % options.python)
         return
     with tempfile.TemporaryDirectory() as folder:
-        figures = attach_cycles(os.path.abspath(options.caulk), python, options.count, folder, options.kill, options.native)
+        figures = attach_cycles(os.path.abspath(options.caulk), python, options.count, folder, options.kill, options.native,
+                                options.seconds)
         print(pythons.version_of(python), figures, flush=True)
 
 
