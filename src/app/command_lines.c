@@ -87,7 +87,8 @@ const struct command command_lines = {
     .operands = "FILE.py [words] | RECORDING",
     .details = "Runs the program and counts every allocation, then shows the lines of your files that allocated: bytes and\n"
                "objects in all, bytes at the moment when the program held most, bytes alive at the end. What library code\n"
-               "allocates counts for the line of yours that called it. Also takes -m MODULE, any program that runs Python,\n"
+               "allocates counts for the line of yours that called it. Where several expressions of a line allocated, the\n"
+               "one that held most at the peak is underlined (CPython 3.11 on). Also takes -m MODULE, any program that runs Python,\n"
                "and the recordings that caulk run -o keeps. The exit status is the program's.",
     .examples = "  caulk lines app.py\n"
                 "  caulk lines --all app.py --orders 1000\n"

@@ -100,6 +100,7 @@ static void fill_lines(struct stage *stage, size_t limit, struct table_top *out)
                 .file = arena_copy_text(&stage->arena, lines[i].file.data, lines[i].file.length),
                 .function = arena_copy_text(&stage->arena, lines[i].function.data, lines[i].function.length),
                 .line = lines[i].line,
+                .extent = lines[i].extent,
                 .live_bytes = lines[i].amounts.live_bytes,
                 .live_count = lines[i].amounts.live_count,
             };

@@ -190,6 +190,7 @@ static void fill_birth(struct stage *stage, node_id node, struct table_path *out
         .file = arena_copy_text(&stage->arena, frame->file.data, frame->file.length),
         .function = arena_copy_text(&stage->arena, frame->function.data, frame->function.length),
         .line = frame->line,
+        .extent = frame->extent,
     };
     double now = stage->heap->facts.taken_at - (double)head->started / 1e9;
     if (now >= block->born / 1e3)
@@ -206,7 +207,8 @@ static void fill_lines(struct stage *stage, struct matches *matches, struct tabl
     struct table_line *rows = arena_new(&stage->arena, struct table_line, count + 1);
     for (size_t i = 0; i < count; i++)
         rows[i] = (struct table_line){.file = lines[i].file, .function = lines[i].function,
-                                      .line = (uint32_t)lines[i].line, .share = lines[i].share};
+                                      .line = (uint32_t)lines[i].line, .extent = lines[i].extent,
+                                      .share = lines[i].share};
     out->lines = rows;
     out->line_count = count;
     out->sampled = matches->lines.count;

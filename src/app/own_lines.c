@@ -1,10 +1,12 @@
 /* What was allocated, by line of the user's own code, and the text of these lines. */
 #include "app/own_lines.h"
 
+#include "app/own_extents.h"
 #include "app/own_native.h"
 #include "base/map.h"
 #include "base/source.h"
 #include "diagnosis/allocated.h"
+#include "report/words.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -53,17 +55,22 @@ struct run_line *own_lines(const struct samples *samples, struct native_lines *n
                            size_t *count_out) {
     struct folding folding = {.samples = samples, .arena = arena};
     struct native_folding chains = {.samples = samples, .lines = natives, .arena = arena};
+    struct extent_folding extents = {0};
     folding.lines = arena_new(arena, struct run_line, samples->stack_count + 1);
     for (uint32_t i = 0; i < samples->stack_count; i++) {
         const struct samples_stack *stack = &samples->stacks[i];
         if (samples_amounts_are_zero(&stack->amounts))
             continue;
-        struct run_line *line = line_of(&folding, allocated_frame(samples, i));
+        uint32_t frame = allocated_frame(samples, i);
+        struct run_line *line = line_of(&folding, frame);
+        if (frame != SAMPLES_NONE)
+            extent_folding_add(&extents, (uint32_t)(line - folding.lines), samples->frames[frame].extent, &stack->amounts);
         samples_amounts_add(&line->amounts, &stack->amounts);
         line->samples += stack->samples;
         native_folding_add(&chains, (uint32_t)(line - folding.lines), stack);
     }
     native_folding_end(&chains, folding.lines);
+    extent_folding_end(&extents, folding.lines);
     map_deinit(&folding.index);
     qsort(folding.lines, folding.count, sizeof *folding.lines, by_peak);
     *count_out = folding.count;
@@ -90,15 +97,35 @@ static int by_line(const void *a, const void *b) {
     return (left->line > right->line) - (left->line < right->line);
 }
 
+/* Lines come with most bytes at the peak first. */
 static void add_numbers(struct source_view_line *out, const struct run_line *line) {
     samples_amounts_add(&out->amounts, &line->amounts);
+    if (!out->extent.end_line)
+        out->extent = line->extent;
+    out->expressions += line->expressions;
     if (!out->native_count) {
         out->native = line->native;
         out->native_count = line->native_count;
     }
 }
 
-/* Every line of the text has a row; tabs are eight columns. */
+/* Tabs are eight columns. */
+static char *expand(struct span text, struct arena *arena) {
+    size_t tabs = 0;
+    for (size_t i = 0; i < text.length; i++)
+        tabs += text.data[i] == '\t';
+    char *copy = arena_allocate(arena, 1, text.length + tabs * 7 + 1), *to = copy;
+    for (size_t i = 0; i < text.length; i++)
+        if (text.data[i] == '\t')
+            do
+                *to++ = ' ';
+            while ((to - copy) % 8);
+        else if (text.data[i] != '\r')
+            *to++ = text.data[i];
+    return copy;
+}
+
+/* Every line of the text has a row. */
 static void split_text(const char *text, size_t length, struct arena *arena, struct source_view *out) {
     size_t count = 1, row = 0;
     for (size_t i = 0; i < length; i++)
@@ -106,19 +133,9 @@ static void split_text(const char *text, size_t length, struct arena *arena, str
     out->lines = arena_new(arena, struct source_view_line, count);
     for (size_t at = 0; at < length; row++) {
         const char *end = memchr(text + at, '\n', length - at);
-        size_t width = end ? (size_t)(end - text) - at : length - at, tabs = 0;
-        for (size_t i = 0; i < width; i++)
-            tabs += text[at + i] == '\t';
-        char *copy = arena_allocate(arena, 1, width + tabs * 7 + 1), *to = copy;
-        for (size_t i = 0; i < width; i++)
-            if (text[at + i] == '\t')
-                do
-                    *to++ = ' ';
-                while ((to - copy) % 8);
-            else if (text[at + i] != '\r')
-                *to++ = text[at + i];
-        out->lines[row] = (struct source_view_line){.line = (uint32_t)row + 1, .text = copy};
-        at += width + 1;
+        struct span source = {text + at, end ? (size_t)(end - text) - at : length - at};
+        out->lines[row] = (struct source_view_line){.line = (uint32_t)row + 1, .text = expand(source, arena), .source = source};
+        at += source.length + 1;
     }
     out->line_count = row;
 }
@@ -137,6 +154,19 @@ static void add_line(struct source_view *view, const struct run_line *line, size
         }
     view->lines[view->line_count] = (struct source_view_line){.line = line->line};
     add_numbers(&view->lines[view->line_count++], line);
+}
+
+static size_t shown_width(struct span source, int32_t bytes, struct arena *arena) {
+    return words_width(expand((struct span){source.data, (size_t)bytes}, arena));
+}
+
+/* Not if the text was changed since, so that it ends before the expression does. */
+static void mark_expression(struct source_view_line *line, struct arena *arena) {
+    struct source_extent extent = line->extent;
+    if (line->expressions < 2 || extent.end_line != line->line || (size_t)extent.end_column > line->source.length)
+        return;
+    line->mark = shown_width(line->source, extent.column, arena);
+    line->mark_width = shown_width(line->source, extent.end_column, arena) - line->mark;
 }
 
 static void fill_view(const char *file, const struct run_line *lines, size_t count, struct arena *arena,
@@ -158,6 +188,8 @@ static void fill_view(const char *file, const struct run_line *lines, size_t cou
     for (size_t i = 0; i < count; i++)
         if (strcmp(lines[i].file, file) == 0)
             add_line(out, &lines[i], text_lines);
+    for (size_t i = 0; i < out->line_count; i++)
+        mark_expression(&out->lines[i], arena);
     qsort(out->lines, out->line_count, sizeof *out->lines, by_line);
 }
 

@@ -27,6 +27,7 @@ static void fill_lines(const struct samples *samples, struct native_lines *nativ
             .file = text_of(lines[i].file, arena),
             .function = text_of(lines[i].function, arena),
             .line = lines[i].line,
+            .extent = lines[i].extent,
             .amounts = lines[i].amounts,
             .samples = lines[i].samples_live,
         };

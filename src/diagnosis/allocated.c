@@ -90,15 +90,19 @@ static void add_weight(struct weighed_line *to, const struct weighed_line *from)
     }
 }
 
-/* Frames of one line under different callers become one; few lines are distinct. */
-static size_t fold_lines(const struct samples *samples, struct weighed_line *lines, size_t count) {
+static bool same_expression(const struct samples_frame *a, const struct samples_frame *b) {
+    return source_extent_compare(a->extent, b->extent) == 0 && same_line(a, b);
+}
+
+/* Those that are the same become one with the first one's frame; few are distinct. */
+static size_t fold(const struct samples *samples, bool (*same)(const struct samples_frame *, const struct samples_frame *),
+                   struct weighed_line *lines, size_t count) {
     size_t kept = 0;
-    qsort(lines, count, sizeof *lines, by_line);
     for (size_t i = 0; i < count; i++) {
         size_t at = kept;
         for (size_t k = 0; k < kept && at == kept; k++)
             if (lines[k].frame == lines[i].frame ||
-                same_line(&samples->frames[lines[k].frame], &samples->frames[lines[i].frame]))
+                same(&samples->frames[lines[k].frame], &samples->frames[lines[i].frame]))
                 at = k;
         if (at < kept)
             add_weight(&lines[at], &lines[i]);
@@ -107,6 +111,13 @@ static size_t fold_lines(const struct samples *samples, struct weighed_line *lin
     }
     qsort(lines, kept, sizeof *lines, by_bytes);
     return kept;
+}
+
+/* Frames of one line under different callers become one, that of the line's heaviest expression. */
+static size_t fold_lines(const struct samples *samples, struct weighed_line *lines, size_t count) {
+    qsort(lines, count, sizeof *lines, by_line);
+    count = fold(samples, same_expression, lines, count);
+    return fold(samples, same_line, lines, count);
 }
 
 static size_t weigh(const struct weighing *weighing, bool scaled, struct weighed_line *lines, double *sum_out) {
@@ -146,6 +157,7 @@ size_t allocated_lines(const struct samples *samples, struct weighed_line *lines
             .file = copy(frame->file, arena),
             .function = copy(frame->function, arena),
             .line = (int32_t)frame->line,
+            .extent = frame->extent,
             .share = lines[i].bytes / sum,
         };
         line->native_count = native_places(samples, samples->stacks[lines[i].stack].frame, arena, &line->native);

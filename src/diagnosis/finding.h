@@ -5,6 +5,7 @@
 #define CAULK_DIAGNOSIS_FINDING_H
 
 #include "base/arena.h"
+#include "base/source.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -72,6 +73,7 @@ struct native_place {
 struct source_line {
     const char *file, *function;
     int32_t line;
+    struct source_extent extent; /* of the line's expression that made most */
     double share; /* 0..1 */
     struct native_place *native; /* below the line, in its heaviest stack, innermost first */
     size_t native_count;

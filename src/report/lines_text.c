@@ -3,8 +3,19 @@
 #include "report/run.h"
 #include "report/words.h"
 
+enum { COLUMN_TEXT = 52 };
+
 static void print_number(uint64_t bytes, FILE *out) {
     fprintf(out, "%10s ", bytes ? words_bytes(bytes).text : "");
+}
+
+static void print_mark(const struct source_view_line *line, FILE *out) {
+    if (!line->mark_width)
+        return;
+    fprintf(out, "%*s", COLUMN_TEXT + (int)line->mark, "");
+    for (size_t i = 0; i < line->mark_width; i++)
+        fputc('~', out);
+    fputc('\n', out);
 }
 
 static void print_line(const struct source_view_line *line, FILE *out) {
@@ -15,6 +26,7 @@ static void print_line(const struct source_view_line *line, FILE *out) {
     fprintf(out, "%6u  ", line->line);
     words_print(out, line->text ? line->text : "");
     fputc('\n', out);
+    print_mark(line, out);
     for (size_t i = 0; i < line->native_count; i++) {
         print_number(line->native[i].amounts.total_bytes, out);
         fprintf(out, "%10s ", words_count(line->native[i].amounts.total_count).text);

@@ -11,6 +11,8 @@
 struct run_line {
     const char *file, *function;
     uint32_t line;
+    uint32_t expressions;        /* of the line that allocated, as far as they are known */
+    struct source_extent extent; /* of the one of them that held most at the peak */
     struct samples_amounts amounts;
     uint64_t samples;
     struct run_native *native; /* what below the line allocated, if native stacks were wanted; most bytes first */
@@ -65,6 +67,10 @@ void report_run_json(const struct run_report *report, FILE *out);
 struct source_view_line {
     uint32_t line;
     const char *text;
+    struct span source; /* the same as the file has it */
+    uint32_t expressions;
+    struct source_extent extent;
+    size_t mark, mark_width; /* columns of `text` that are underlined: where one of several expressions stands */
     struct samples_amounts amounts;
     const struct run_native *native;
     size_t native_count;

@@ -1,4 +1,5 @@
 /* What a program allocated, for programs: schemas caulk.run/1 and caulk.lines/1. */
+#include "report/extent.h"
 #include "report/json.h"
 #include "report/native.h"
 #include "report/run.h"
@@ -28,6 +29,7 @@ static void write_line(struct json *json, const struct run_line *line) {
     json_begin_object(json, NULL);
     json_text(json, "file", line->file);
     json_unsigned(json, "line", line->line);
+    extent_write(json, line->extent);
     json_text(json, "function", line->function);
     write_amounts(json, &line->amounts);
     json_unsigned(json, "samples", line->samples);
@@ -118,6 +120,7 @@ static void write_view(struct json *json, const struct source_view *view) {
             continue;
         json_begin_object(json, NULL);
         json_unsigned(json, "line", line->line);
+        extent_write(json, line->extent);
         json_text(json, "text", line->text);
         write_amounts(json, &line->amounts);
         if (line->native_count)

@@ -2,6 +2,8 @@
 #ifndef CAULK_REPORT_TABLES_H
 #define CAULK_REPORT_TABLES_H
 
+#include "base/source.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,6 +33,7 @@ struct table_holder {
 struct table_line {
     const char *file, *function;
     uint32_t line;
+    struct source_extent extent; /* of one of its expressions: the one that it is about, or that has most */
     uint64_t live_bytes, live_count;
     double share;
 };

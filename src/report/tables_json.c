@@ -1,4 +1,5 @@
 /* Tables for programs. */
+#include "report/extent.h"
 #include "report/json.h"
 #include "report/tables.h"
 
@@ -38,6 +39,7 @@ static void write_line(struct json *json, const char *key, const struct table_li
     json_begin_object(json, key);
     json_text(json, "file", line->file);
     json_unsigned(json, "line", line->line);
+    extent_write(json, line->extent);
     json_text(json, "function", line->function);
     if (line->share > 0)
         json_real(json, "share", line->share);

@@ -1,4 +1,5 @@
 /* The verdict for programs: schema caulk.verdict/1. */
+#include "report/extent.h"
 #include "report/json.h"
 #include "report/native.h"
 #include "report/report.h"
@@ -76,6 +77,7 @@ static void write_lines(struct json *json, const char *key, const struct source_
         json_begin_object(json, NULL);
         json_text(json, "file", lines[i].file);
         json_integer(json, "line", lines[i].line);
+        extent_write(json, lines[i].extent);
         json_text(json, "function", lines[i].function);
         json_real(json, "share", lines[i].share);
         if (lines[i].native_count)

@@ -76,10 +76,10 @@ static struct span text_of(const struct reader *reader, struct wire_text text) {
 }
 
 /* Without columns it tells no more than the line. */
-static struct samples_extent extent_of(const struct wire_place *place) {
+static struct source_extent extent_of(const struct wire_place *place) {
     bool known = place->kind == WIRE_PYTHON && place->line && place->column >= 0 && place->end_column >= 0 &&
                  (place->end_line > place->line || (place->end_line == place->line && place->end_column >= place->column));
-    return known ? (struct samples_extent){place->end_line, place->column, place->end_column} : (struct samples_extent){0};
+    return known ? (struct source_extent){place->end_line, place->column, place->end_column} : (struct source_extent){0};
 }
 
 static void read_place(const struct reader *reader, const struct wire_place *place, struct samples_frame *made) {

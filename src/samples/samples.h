@@ -7,22 +7,17 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/source.h"
 #include "base/span.h"
 #include "wire/wire.h"
 
 #define SAMPLES_NONE UINT32_MAX
 
-/* Where an expression ends, and its columns: as struct wire_place. */
-struct samples_extent {
-    uint32_t end_line; /* 0: nothing is known */
-    int32_t column, end_column;
-};
-
 struct samples_frame {
     uint32_t parent;    /* index into frames; SAMPLES_NONE for the root */
     uint32_t kind;      /* enum wire_frame_kind */
     uint32_t line;
-    struct samples_extent extent; /* of a Python frame; only with its columns */
+    struct source_extent extent; /* of a Python frame, from 3.11 on */
     struct span file, function;
     struct span module, build_id; /* of a native frame: the path of the file that ran */
     uint64_t address;
@@ -50,6 +45,7 @@ struct samples_block {
 struct samples_line {
     struct span file, function;
     uint32_t line;
+    struct source_extent extent; /* of the line's expression that held most at the peak */
     struct samples_amounts amounts;
     uint64_t samples_live;
 };

@@ -28,11 +28,25 @@ static int compare_spans(struct span a, struct span b) {
     return order ? order : (a.length > b.length) - (a.length < b.length);
 }
 
-/* One line is one place, whichever functions share it: the first one's name stays. */
+/* One line is one place, whichever functions share it. */
 static int by_place(const void *left, const void *right) {
     const struct samples_line *a = left, *b = right;
     int order = compare_spans(a->file, b->file);
     return order ? order : (a->line > b->line) - (a->line < b->line);
+}
+
+static int by_expression(const void *left, const void *right) {
+    int order = by_place(left, right);
+    return order ? order : source_extent_compare(((const struct samples_line *)left)->extent,
+                                                 ((const struct samples_line *)right)->extent);
+}
+
+static int by_place_and_peak(const void *left, const void *right) {
+    const struct samples_line *a = left, *b = right;
+    int order = by_place(left, right);
+    if (!order)
+        order = samples_amounts_by_peak(&a->amounts, &b->amounts);
+    return order ? order : source_extent_compare(a->extent, b->extent);
 }
 
 static int by_size(const void *left, const void *right) {
@@ -56,22 +70,32 @@ static struct samples_line line_of_stack(const struct samples *samples, const st
         line.file = samples->frames[frame].file;
         line.function = samples->frames[frame].function;
         line.line = samples->frames[frame].line;
+        line.extent = samples->frames[frame].extent;
     }
     return line;
 }
 
+/* Neighbours that are the same become one with the first one's name and extent; how many stay. */
+static size_t fold(struct samples_line *lines, size_t count, int (*order)(const void *, const void *)) {
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (kept && order(&lines[kept - 1], &lines[i]) == 0)
+            add_line(&lines[kept - 1], &lines[i]);
+        else
+            lines[kept++] = lines[i];
+    }
+    return kept;
+}
+
 struct samples_line *samples_lines(const struct samples *samples, struct arena *arena, size_t *count_out) {
     struct samples_line *lines = arena_new(arena, struct samples_line, samples->stack_count + 1);
-    size_t count = 0;
-    for (size_t i = 0; i < samples->stack_count; i++)
+    size_t count = samples->stack_count;
+    for (size_t i = 0; i < count; i++)
         lines[i] = line_of_stack(samples, &samples->stacks[i]);
-    qsort(lines, samples->stack_count, sizeof *lines, by_place);
-    for (size_t i = 0; i < samples->stack_count; i++) {
-        if (count && by_place(&lines[count - 1], &lines[i]) == 0)
-            add_line(&lines[count - 1], &lines[i]);
-        else
-            lines[count++] = lines[i];
-    }
+    qsort(lines, count, sizeof *lines, by_expression);
+    count = fold(lines, count, by_expression);
+    qsort(lines, count, sizeof *lines, by_place_and_peak);
+    count = fold(lines, count, by_place);
     qsort(lines, count, sizeof *lines, by_size);
     *count_out = count;
     return lines;

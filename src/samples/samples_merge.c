@@ -20,8 +20,7 @@ static uint64_t hash_frame(const struct samples_frame *frame) {
 /* The native id of a thread is its own process's. */
 static bool same_frame(const struct samples_frame *a, const struct samples_frame *b) {
     return a->parent == b->parent && a->kind == b->kind && a->line == b->line && a->address == b->address &&
-           a->extent.end_line == b->extent.end_line && a->extent.column == b->extent.column &&
-           a->extent.end_column == b->extent.end_column && span_equal(a->file, b->file) && span_equal(a->function, b->function) &&
+           source_extent_compare(a->extent, b->extent) == 0 && span_equal(a->file, b->file) && span_equal(a->function, b->function) &&
            span_equal(a->module, b->module);
 }
 

@@ -40,6 +40,13 @@ def path(tmp_path):
     return str(file)
 
 
+def columns_of(path, expression):
+    """Begin and end, of the first line that has it."""
+    with open(path) as stream:
+        column = next(text.index(expression) for text in stream if expression in text)
+    return column, column + len(expression)
+
+
 def line_of(path, mark):
     with open(path) as stream:
         return next(number for number, text in enumerate(stream, 1) if text.rstrip().endswith("# " + mark))
@@ -59,6 +66,9 @@ def test_leaks_with_lines(caulk, target, path, minor):
     assert finding["holder"]["path"] == "__main__.STORE"
     lines = [(line["file"], line["line"]) for line in finding["allocated_at"]]
     assert lines[0] == (path, line_of(path, "data")) and finding["allocated_at"][0]["share"] > 0.7
+    extent = [finding["allocated_at"][0].get(key) for key in ("end_line", "column", "end_column")]
+    old = verdict["target"]["python"].startswith("3.9.")
+    assert extent == ([None] * 3 if old else [line_of(path, "data"), *columns_of(path, "bytearray(3000)")])
     assert (path, line_of(path, "churn")) not in lines, "what comes and goes elsewhere is not of this finding"
     assert abs(sum(line["share"] for line in finding["allocated_at"]) - 1) < 0.05
     assert [(line["file"], line["line"]) for line in finding["written_by"]] == [(path, line_of(path, "put"))]
@@ -96,12 +106,16 @@ def test_why_and_top_of_a_sampled_process(caulk, newest_python, path, tmp_path):
         assert why["allocated_at"][0]["line"] == line_of(path, "data") and why["allocated_at"][0]["share"] > 0.9
         shown, = {(row["allocated_at"]["file"], row["allocated_at"]["line"]) for row in why["paths"]}
         assert shown == (path, line_of(path, "data"))
+        columns = columns_of(path, "bytearray(3000)")
+        shown = [why["allocated_at"][0], *(row["allocated_at"] for row in why["paths"])]
+        assert {(row["column"], row["end_column"]) for row in shown} == {columns}
         assert all(0 <= row["age_seconds"] < 60 for row in why["paths"])
         text = verdicts.run(caulk, "why", pid, "bytearray", "--limit", 1, expect=[0]).stdout
         assert "allocated at, by" in text and "s ago at %s:%d" % (path, line_of(path, "data")) in text
         top = verdicts.run(caulk, "top", pid, "--limit", 5, "--json", "-", expect=[0]).json()
         first = top["lines"][0]
         assert (first["file"], first["line"], top["lines_exact"]) == (path, line_of(path, "data"), False)
+        assert (first["column"], first["end_column"]) == columns
         assert 0.5 < first["live_bytes"] / (why["matches"] * 3000) < 3
     finally:
         run.terminate()

@@ -100,10 +100,10 @@ static const double pauses[] = {20, 22, 21};
 static struct grown_type grown[] = {{"shop.Session", 4000, 5 << 20}, {"str", 100, 1 << 20}};
 static struct holder_step steps[] = {{"shop.sessions", "module", 0x10, 0, 0}, {".STORE", "dict", 0x20, 1, 0}};
 static struct holder_step below[] = {{"[...]", "shop.Session", 0, 1204331, 1610612736}, {".cart", "list", 0, 0, 0}};
-static struct native_place native[] = {{"grow", "/lib/libcart.so", "src/cart.c", 12, 0x1128},
-                                       {"libcart.so+0x1140", "/lib/libcart.so", NULL, 0, 0x1140},
-                                       {"main", "/bin/other", NULL, 0, 0x10}};
-static struct source_line allocated[] = {{"shop/views.py", "checkout", 88, 0.97, native, 3}};
+static struct native_place native[] = {{"grow", "/lib/libcart.so", "", "src/cart.c", 12, false, 0x1128},
+                                       {"libcart.so+0x1140", "/lib/libcart.so", "", NULL, 0, false, 0x1140},
+                                       {"main", "/bin/other", "", NULL, 0, false, 0x10}};
+static struct source_line allocated[] = {{"shop/views.py", "checkout", 88, {90, 4, 17}, 0.97, native, 3}};
 static const char *evidence[] = {"grew in 6 of 6 intervals", "2.1 MB/s"};
 static const char *arguments[] = {"/usr/bin/python3", "-m", "shop"};
 static const char *notes[] = {"interrupted after 3 of 7 snapshots"};
@@ -250,6 +250,9 @@ TEST(json_has_the_fields_of_the_schema) {
     CHECK_HAS("\"bytes_per_second\": 2100000");
     CHECK_HAS("\"kind\": \"bounded-cache\"");
     CHECK_HAS("\"native_blocks\": null"); /* not measured is not 0 */
+    CHECK_HAS("\"end_line\": 90");
+    CHECK_HAS("\"column\": 4");
+    CHECK_HAS("\"end_column\": 17");
     CHECK_HAS("\"address\": \"0x20\"");
 }
 

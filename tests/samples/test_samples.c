@@ -132,6 +132,75 @@ TEST(two_processes_are_added_by_equal_stacks) {
     arena_deinit(&arena);
 }
 
+static uint32_t draw_expression(struct drawn_recording *drawn, uint32_t parent, uint32_t end_line, int32_t column,
+                                int32_t end_column) {
+    uint32_t frame = drawn_frame(drawn, parent, "/app/store.py", "put", 3);
+    uint32_t place = ((struct wire_frame *)drawn_entry(drawn, WIRE_FRAMES, frame))->place;
+    struct wire_place *drawn_place = drawn_entry(drawn, WIRE_PLACES, place);
+    drawn_place->end_line = end_line;
+    drawn_place->column = column;
+    drawn_place->end_column = end_column;
+    return frame;
+}
+
+static bool extent_is(struct source_extent extent, uint32_t end_line, int32_t column, int32_t end_column) {
+    return extent.end_line == end_line && extent.column == column && extent.end_column == end_column;
+}
+
+/* Columns 8 to 12 have 30 bytes in two stacks, each of which is less than the 20 of what goes on to line 5. */
+TEST(a_line_has_the_expression_that_holds_most) {
+    struct drawn_recording drawn;
+    struct arena arena = {0};
+    drawn_begin(&drawn);
+    uint32_t first = drawn_frame(&drawn, 0, "/app/main.py", "main", 10);
+    uint32_t second = drawn_frame(&drawn, 0, "/app/main.py", "main", 11);
+    drawn_stack(&drawn, draw_expression(&drawn, first, 3, 8, 12), 15, 15, 1);
+    drawn_stack(&drawn, draw_expression(&drawn, first, 5, 8, 2), 20, 20, 1);
+    drawn_stack(&drawn, draw_expression(&drawn, second, 3, 8, 12), 15, 15, 1);
+    struct samples samples = read_drawn(&drawn, &arena), both;
+    size_t count;
+    struct samples_line *lines = samples_lines(&samples, &arena, &count);
+    CHECK(line_is(&lines[0], "/app/store.py", 3));
+    CHECK_EQUAL(lines[0].amounts.live_bytes, 50);
+    CHECK(extent_is(lines[0].extent, 3, 8, 12));
+    samples_merge((const struct samples *[]){&samples, &samples}, 2, &arena, &both);
+    CHECK_EQUAL(both.stack_count, samples.stack_count);
+    CHECK(extent_is(samples_lines(&both, &arena, &count)->extent, 3, 8, 12));
+    arena_deinit(&arena);
+}
+
+/* Nothing of an older Python, no columns, an end before the begin: no extent. Two places that differ by it alone are two. */
+TEST(what_is_known_of_an_expression_is_all_or_nothing) {
+    struct drawn_recording drawn;
+    struct arena arena = {0};
+    drawn_begin(&drawn);
+    uint32_t frames[] = {draw_expression(&drawn, 0, 0, -1, -1), draw_expression(&drawn, 0, 3, -1, -1),
+                         draw_expression(&drawn, 0, 3, 9, 8), draw_expression(&drawn, 0, 2, 0, 8)};
+    uint32_t whole = draw_expression(&drawn, 0, 4, 9, 0), other = draw_expression(&drawn, 0, 4, 9, 1);
+    drawn_stack(&drawn, whole, 1, 1, 1);
+    drawn_stack(&drawn, other, 1, 1, 1);
+    struct samples samples = read_drawn(&drawn, &arena), both;
+    for (size_t i = 0; i < sizeof frames / sizeof *frames; i++)
+        CHECK(extent_is(samples.frames[frames[i]].extent, 0, 0, 0));
+    CHECK(extent_is(samples.frames[whole].extent, 4, 9, 0));
+    samples_merge((const struct samples *[]){&samples, &samples}, 2, &arena, &both);
+    CHECK_EQUAL(both.stack_count, samples.stack_count);
+    CHECK_EQUAL(samples.faults, 0);
+    arena_deinit(&arena);
+}
+
+TEST(a_place_that_is_not_there_is_a_fault) {
+    struct drawn_recording drawn;
+    struct arena arena = {0};
+    drawn_begin(&drawn);
+    uint32_t frame = drawn_frame(&drawn, 0, "/app/main.py", "main", 10);
+    ((struct wire_frame *)drawn_entry(&drawn, WIRE_FRAMES, frame))->place = 2;
+    struct samples samples = read_drawn(&drawn, &arena);
+    CHECK_EQUAL(samples.faults, 1);
+    CHECK_EQUAL(samples_line_of(&samples, frame), SAMPLES_NONE);
+    arena_deinit(&arena);
+}
+
 TEST(what_is_no_recording_is_refused) {
     struct drawn_recording drawn;
     struct arena arena = {0};
@@ -142,7 +211,11 @@ TEST(what_is_no_recording_is_refused) {
     error_discard(error);
     drawn_head(&drawn)->version = WIRE_VERSION + 1;
     error = samples_read(drawn.bytes, sizeof drawn.bytes, "newer.rec", &arena, &samples);
-    CHECK(error && strstr(error->message, "version"));
+    CHECK(error && strstr(error->message, "newer.rec: a recording of version "));
+    error_discard(error);
+    drawn_head(&drawn)->version = 1;
+    error = samples_check_version(drawn.bytes, sizeof drawn.bytes, "older.rec");
+    CHECK(error && error->status == STATUS_BAD_FILE && strstr(error->message, "version 1"));
     error_discard(error);
     arena_deinit(&arena);
 }
@@ -260,7 +333,8 @@ TEST(intervals_are_those_of_the_tables) {
 
 TEST_MAIN(RUN(lines_add_up_over_all_ways_to_them); RUN(code_without_a_file_is_booked_on_its_caller);
           RUN(the_peak_is_what_was_kept_or_what_lives); RUN(blocks_are_found_by_any_address_inside);
-          RUN(two_processes_are_added_by_equal_stacks); RUN(what_is_no_recording_is_refused);
+          RUN(two_processes_are_added_by_equal_stacks); RUN(a_line_has_the_expression_that_holds_most);
+          RUN(what_is_known_of_an_expression_is_all_or_nothing); RUN(a_place_that_is_not_there_is_a_fault); RUN(what_is_no_recording_is_refused);
           RUN(a_frame_that_calls_itself_is_a_fault_and_no_loop); RUN(damaged_recordings_are_refused_or_read_with_faults);
           RUN(planes_have_what_belongs_together_side_by_side); RUN(planes_lose_nothing);
           RUN(damaged_planes_are_refused_or_read_with_faults); RUN(intervals_are_those_of_the_tables);)
