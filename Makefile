@@ -60,11 +60,12 @@ soak-all: all $(VENV)/done
 	@for version in 3.9 3.11 3.13 3.15; do $(VENV)/bin/python tests/soak/soak_snapshots.py --count $(NUMBER) --full \
 	    --python $$version --caulk $(BUILD)/caulk || exit 1; done
 
-# A thousand times the sampler into a server under load and out again (NUMBER=1000), for each of four versions.
+# A thousand times the sampler into a server under load and out again (NUMBER=1000), for each of four versions; with that
+# of native memory by NATIVE=1.
 soak-attach: NUMBER = 1000
 soak-attach: all $(VENV)/done
 	@for version in 3.9 3.11 3.13 3.14; do $(VENV)/bin/python tests/soak/attach_cycles.py --count $(NUMBER) \
-	    --python $$version --caulk $(BUILD)/caulk || exit 1; done
+	    $(if $(NATIVE),--native) --python $$version --caulk $(BUILD)/caulk || exit 1; done
 
 # The same tests with sanitizers, and with the other compiler.
 asan: | needs
