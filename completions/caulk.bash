@@ -26,7 +26,7 @@ _caulk() {
         local options="--json --help"
         [[ ${COMP_WORDS[1]} == @(doctor|attach|detach) ]] || options+=" --pause --types"
         case ${COMP_WORDS[1]} in
-        leaks) options+=" --seconds --snapshots --lines" ;;
+        leaks) options+=" --seconds --snapshots --lines --native --native-stacks" ;;
         attach) options+=" --seconds --interval --every-byte --native --native-stacks --output" ;;
         snapshot) options+=" --output --values" ;;
         top) options+=" --by --limit" ;;

@@ -1,5 +1,7 @@
 /* caulk leaks: the main job. Several snapshots, one verdict. */
+#include "app/agent_library.h"
 #include "app/command.h"
+#include "app/join.h"
 #include "app/native_lines.h"
 #include "app/output.h"
 #include "app/pipeline.h"
@@ -7,12 +9,17 @@
 
 #include <string.h>
 
-enum { OPERANDS_MAX = 64 };
+enum {
+    OPERANDS_MAX = 64,
+    DENSE_INTERVAL = 16384, /* a watch is short; the sampler takes fewer samples where so many would cost too much */
+};
 
 static const struct option_rule options[] = {
     {"seconds", 's', OPTION_REAL, COMMAND_OPTION(seconds), "S", "watch a process for S seconds (30)", 0.1, 604800},
     {"snapshots", 'n', OPTION_WHOLE, COMMAND_OPTION(snapshots), "N", "take N snapshots in that time (7)", 2, 1000},
     {"lines", 0, OPTION_FLAG, COMMAND_OPTION(lines), NULL, "put the sampler in, to tell which lines allocate", 0, 0},
+    {"native", 0, OPTION_FLAG, COMMAND_OPTION(native), NULL, "... and what C code takes of malloc and mmap (--lines too)", 0, 0},
+    {"native-stacks", 0, OPTION_FLAG, COMMAND_OPTION(native_stacks), NULL, "... and which C functions asked (--lines too)", 0, 0},
     {"json", 0, OPTION_TEXT, COMMAND_OPTION(json), "FILE", "write the verdict as JSON; - for standard output", 0, 0},
     {"pause", 0, OPTION_FLAG, COMMAND_OPTION(pause), NULL, "copy while stopped, do not fork a picture", 0, 0},
     {"types", 0, OPTION_TEXT, COMMAND_OPTION(types), "FILE", "C types that FILE describes (~/.config/caulk/types)", 0, 0},
@@ -50,6 +57,11 @@ static struct error *print_verdict(const struct verdict *verdict, const struct c
     return NULL;
 }
 
+static uint32_t native_flags(const struct choices *choices) {
+    return (choices->native || choices->native_stacks ? WIRE_NATIVE : 0) |
+           (choices->native_stacks ? WIRE_NATIVE_STACKS : 0);
+}
+
 static void find_native_lines(struct verdict *verdict, struct arena *arena) {
     struct native_lines lines = {0};
     native_lines_of_verdict(&lines, verdict, arena);
@@ -59,11 +71,15 @@ static void find_native_lines(struct verdict *verdict, struct arena *arena) {
 static struct error *run(const struct choices *choices, int *status_out) {
     struct target targets[OPERANDS_MAX];
     TRY(open_targets(choices, targets));
+    if (native_flags(choices) && targets[0].pid)
+        TRY(join_check(targets[0].pid, native_flags(choices)));
+    struct agent_library_words words = agent_library_words(choices);
     struct arena arena = {0};
     struct watch watch;
     struct verdict verdict = {0};
     watch_open(&watch, targets, choices->operand_count, choices->seconds, (size_t)choices->snapshots);
-    watch.lines = choices->lines;
+    watch.lines = choices->lines || native_flags(choices);
+    watch.sampler = words.text;
     struct error *error = pipeline_leaks(&watch, &arena, &verdict);
     watch_close(&watch);
     if (!error)
@@ -81,14 +97,16 @@ const struct command command_leaks = {
     .details = "Takes several snapshots of a running Python process and says what leaks. The process is stopped\n"
                "for milliseconds each time and is otherwise untouched. Snapshot files taken earlier are compared\n"
                "in the order given; one file or core alone shows what is held, not what grows. Ctrl-C: the verdict so far.\n"
-               "--lines loads the sampler into the process for that time: findings then tell the lines that allocated.\n"
+               "--lines loads the sampler into the process for that time: findings then tell the lines that allocated,\n"
+               "with --native-stacks the C functions below them too, and their source lines where there is debug information.\n"
                "Exit status: 0 no leak, 1 a leak was found, 2 inconclusive.",
     .examples = "  caulk leaks 4121\n"
                 "  caulk leaks 4121 --seconds 120 --json verdict.json\n"
                 "  caulk leaks 4121 --lines\n"
+                "  caulk leaks 4121 --native-stacks\n"
                 "  caulk leaks monday.caulk tuesday.caulk wednesday.caulk\n",
     .options = options,
-    .defaults = {.seconds = 30, .snapshots = 7},
+    .defaults = {.seconds = 30, .snapshots = 7, .interval = DENSE_INTERVAL},
     .operands_least = 1,
     .operands_most = OPERANDS_MAX,
     .run = run,

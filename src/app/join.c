@@ -3,7 +3,6 @@
 
 #include "app/attach.h"
 #include "graph/capture.h"
-#include "memory/maps.h"
 
 #include <stdlib.h>
 
@@ -94,26 +93,32 @@ void join_samples(struct stage *stage, struct join *join) {
     stage->sampling = sampling;
 }
 
-bool join_has_recording(int pid) {
-    struct arena scratch = {0};
-    struct maps maps = {0};
-    bool found = false;
-    error_discard(maps_read(pid, &scratch, &maps));
-    for (size_t i = 0; i < maps.count && !found; i++)
-        found = strstr(maps.segments[i].path, WIRE_NAME) != NULL;
-    arena_deinit(&scratch);
-    return found;
+/* Whether the sampler is at work in a process, and its flags. One that was taken out left its recording. */
+static bool is_sampled(int pid, uint32_t *flags_out) {
+    struct join join;
+    join_open(pid, &join);
+    const struct wire_head *head = &join.recording.samples.head;
+    bool sampled = join.found && (head->state == WIRE_STARTING || head->state == WIRE_SAMPLING);
+    *flags_out = sampled ? head->flags : 0;
+    join_close(&join);
+    return sampled;
 }
 
-/* A watch is short, so the samples are dense; the sampler takes fewer of them where they would cost too much. */
-static const char dense_options[] = "interval=16384";
-
-struct error *join_begin(int pid, bool *attached_out) {
-    struct attach_report report;
-    *attached_out = false;
-    if (join_has_recording(pid))
+struct error *join_check(int pid, uint32_t wanted) {
+    uint32_t flags;
+    if (!is_sampled(pid, &flags) || (flags & wanted) == wanted)
         return NULL;
-    TRY(attach_start(pid, dense_options, &report));
+    return error_create(STATUS_BUSY, "process %d is sampled already, but %s: caulk detach %d first", pid,
+                        flags & WIRE_NATIVE ? "not with the stacks of C code" : "without the memory of C code", pid);
+}
+
+struct error *join_begin(int pid, const char *words, bool *attached_out) {
+    struct attach_report report;
+    uint32_t flags;
+    *attached_out = false;
+    if (is_sampled(pid, &flags))
+        return NULL;
+    TRY(attach_start(pid, words, &report));
     *attached_out = true;
     return NULL;
 }

@@ -23,9 +23,12 @@ void join_samples(struct stage *stage, struct join *join);
 /* Whether process `pid` has a recording. */
 bool join_has_recording(int pid);
 
-/* Puts the sampler into process `pid` for the time of a watch, unless it is there already; *attached_out says whether
- * it was not. join_end takes it out again. */
-struct error *join_begin(int pid, bool *attached_out);
+/* An error if process `pid` is sampled already, but not with all of these (enum wire_flag). */
+struct error *join_check(int pid, uint32_t wanted);
+
+/* Has process `pid` sampled for the time of a watch, by these words (agent/agent.h), unless it is already; *attached_out
+ * says whether it was not. join_end takes the sampler out again. */
+struct error *join_begin(int pid, const char *words, bool *attached_out);
 void join_end(int pid);
 
 #endif

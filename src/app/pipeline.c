@@ -120,7 +120,7 @@ static struct error *look_on(struct watch *watch, struct arena *arena, struct ve
 struct error *pipeline_leaks(struct watch *watch, struct arena *arena, struct verdict *out) {
     bool attached = false, wanted = watch->lines && watch->live;
     int pid = watch->targets[0].pid;
-    struct error *refusal = wanted ? join_begin(pid, &attached) : NULL;
+    struct error *refusal = wanted ? join_begin(pid, watch->sampler, &attached) : NULL;
     struct error *error = look_on(watch, arena, out);
     if (attached)
         join_end(pid);

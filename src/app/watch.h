@@ -21,6 +21,7 @@ struct watch {
     double least_cost;      /* seconds of the cheapest snapshot so far, 0 none yet */
     bool interrupted;
     bool lines;             /* the sampler is to tell which lines allocate */
+    const char *sampler;    /* by these words (agent/agent.h) */
     struct interrupt interrupt;
     struct progress progress;
 };

@@ -90,6 +90,24 @@ static void add_weight(struct weighed_line *to, const struct weighed_line *from)
     }
 }
 
+static int by_stack(const void *a, const void *b) {
+    const struct weighed_line *left = a, *right = b;
+    return (left->stack > right->stack) - (left->stack < right->stack);
+}
+
+static size_t fold_stacks(struct weighed_line *lines, size_t count) {
+    size_t kept = 0;
+    qsort(lines, count, sizeof *lines, by_stack);
+    for (size_t i = 0; i < count; i++) {
+        if (kept && lines[kept - 1].stack == lines[i].stack)
+            lines[kept - 1].bytes += lines[i].bytes;
+        else
+            lines[kept++] = lines[i];
+        lines[kept - 1].heaviest = lines[kept - 1].bytes;
+    }
+    return kept;
+}
+
 static bool same_expression(const struct samples_frame *a, const struct samples_frame *b) {
     return source_extent_compare(a->extent, b->extent) == 0 && same_line(a, b);
 }
@@ -115,6 +133,7 @@ static size_t fold(const struct samples *samples, bool (*same)(const struct samp
 
 /* Frames of one line under different callers become one, that of the line's heaviest expression. */
 static size_t fold_lines(const struct samples *samples, struct weighed_line *lines, size_t count) {
+    count = fold_stacks(lines, count);
     qsort(lines, count, sizeof *lines, by_line);
     count = fold(samples, same_expression, lines, count);
     return fold(samples, same_line, lines, count);

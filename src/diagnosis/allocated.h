@@ -12,7 +12,7 @@ void allocated_fill(const struct candidate *candidate, struct arena *arena, stru
 /* One line and what it weighs. */
 struct weighed_line {
     uint32_t frame; /* index into the samples' frames */
-    uint32_t stack; /* of the heaviest block */
+    uint32_t stack; /* the heaviest one */
     double heaviest;
     double bytes;
 };

@@ -10,6 +10,7 @@ import textwrap
 import pytest
 
 import pythons
+import verdict as verdicts
 
 SOURCE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "support", "lined.c")
 BLOCK, BLOCKS, INTERVAL = 1000000, 20, 8192  # so large that each one is a sample, and counts as one
@@ -245,3 +246,54 @@ def test_a_damaged_library_gives_a_report_all_the_same(recorded, caulk, newest_p
         shown = subprocess.run([caulk, "lines", kept], capture_output=True, timeout=60)
         assert shown.returncode == 0 and not shown.stderr, shown.stderr
         assert b"# direct" in shown.stdout
+
+
+SERVICE = """
+    import ctypes, sys, time
+    library = ctypes.PyDLL(sys.argv[1])
+    library.lined_object.restype, library.lined_object.argtypes = ctypes.py_object, [ctypes.c_long]
+    STORE = []
+    def keep():
+        STORE.append(library.lined_object(3000))  # keep
+    print("ready", flush=True)
+    end = time.time() + 120
+    while time.time() < end:
+        keep()
+        time.sleep(0.002)
+"""
+
+
+@pytest.fixture
+def service(target, tmp_path):
+    def service(python):
+        script = tmp_path / "service.py"
+        script.write_text(textwrap.dedent(SERVICE).lstrip())
+        return target([python, str(script), build(tmp_path, "-g")])
+    return service
+
+
+def native_functions(finding):
+    """[(function, file, line)] below the line that keeps what the library makes."""
+    line = next(line for line in finding["allocated_at"] if line["function"] == "keep")
+    return [(frame["function"], frame["file"], frame["line"]) for frame in line.get("native", [])]
+
+
+def test_leaks_with_native_stacks(caulk, service, each_python):
+    """The second watch puts in the sampler anew that the first one took out."""
+    process = service(each_python)
+    first = verdicts.run(caulk, "leaks", process.pid, "--lines", "--seconds", 5, "--json", "-", expect=[1]).json()
+    assert native_functions(first["findings"][0]) == []
+    second = verdicts.run(caulk, "leaks", process.pid, "--lines", "--native-stacks", "--seconds", 5, "--json", "-", expect=[1]).json()
+    assert not [note for note in second["notes"] if "no allocation lines" in note]
+    assert second["findings"][0]["holder"]["path"] == "__main__.STORE"
+    assert ("lined_object", SOURCE, marked_line("object")) in native_functions(second["findings"][0])
+    assert process.alive()
+
+
+def test_a_sampler_that_tells_less_is_not_taken_for_one_that_tells_more(caulk, service, newest_python):
+    process = service(newest_python)
+    verdicts.run(caulk, "attach", process.pid, "--native", expect=[0])
+    refused = verdicts.run(caulk, "leaks", process.pid, "--native-stacks", "--seconds", 1, expect=[69])
+    assert "not with the stacks of C code: caulk detach %d first" % process.pid in refused.stderr
+    verdicts.run(caulk, "leaks", process.pid, "--native", "--seconds", 2, expect=[0, 1, 2])
+    verdicts.run(caulk, "detach", process.pid, expect=[0])

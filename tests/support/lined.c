@@ -9,6 +9,9 @@ void *volatile lined_kept;
 void *lined_direct(size_t size);
 void *lined_around(size_t size);
 void *lined_either(size_t size, int first);
+void *lined_object(long size);
+
+extern void *PyByteArray_FromStringAndSize(const char *bytes, long size) __attribute__((weak));
 
 ALONE static void *lined_hidden(size_t size) {
     void *block = malloc(size); /* hidden */
@@ -47,4 +50,10 @@ ALONE void *lined_either(size_t size, int first) {
         STAYS("second");
     }
     return lined_kept;
+}
+
+ALONE void *lined_object(long size) {
+    void *object = PyByteArray_FromStringAndSize(NULL, size); /* object */
+    STAYS("object");
+    return object;
 }
