@@ -234,19 +234,31 @@ static double *axis_of_rests(struct growth_work *work) {
     return axis;
 }
 
+static void make_axes(struct growth_work *work) {
+    work->time = arena_new(&work->scratch, double, work->count);
+    work->effort = arena_new(&work->scratch, double, work->count);
+    bool known = work->count && work->observations[work->count - 1].work > 0;
+    for (size_t i = 0; i < work->count; i++) {
+        work->time[i] = work->observations[i].time;
+        work->effort[i] = known ? work->observations[i].work : work->observations[i].time;
+    }
+    work->rests = axis_of_rests(work);
+}
+
+void growth_judge(const struct observation *observations, size_t count, const double *values, double noise,
+                  struct series_trend *out) {
+    struct growth_work work = {.observations = observations, .count = count};
+    make_axes(&work);
+    *out = judge(&work, values, noise);
+    arena_deinit(&work.scratch);
+}
+
 void growth_compute(const struct observation *observations, size_t count, uint64_t least_bytes,
                     struct arena *arena, struct growth *out) {
     struct growth_work work = {.observations = observations, .count = count, .arena = arena};
     *out = (struct growth){0};
     work.least_bytes = least_bytes ? (double)least_bytes : 1;
-    work.time = arena_new(&work.scratch, double, count);
-    work.effort = arena_new(&work.scratch, double, count);
-    bool known = count && observations[count - 1].work > 0;
-    for (size_t i = 0; i < count; i++) {
-        work.time[i] = observations[i].time;
-        work.effort[i] = known ? observations[i].work : observations[i].time;
-    }
-    work.rests = axis_of_rests(&work);
+    make_axes(&work);
     judge_totals(&work, out);
     if (count >= 2 && observations[count - 1].tree.count)
         compare(&work, out);

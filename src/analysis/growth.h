@@ -9,6 +9,7 @@
 #define CAULK_ANALYSIS_GROWTH_H
 
 #include "analysis/path_tree.h"
+#include "analysis/raw_parts.h"
 #include "analysis/refcounts.h"
 #include "analysis/series.h"
 
@@ -25,6 +26,8 @@ struct observation {
     uint64_t collections[3]; /* of each generation so far */
     uint64_t gc_objects;
     struct refcounts refcounts;
+    struct allocator_use use; /* all zeros if unknown */
+    struct raw_parts raw;     /* looked at once raw memory has grown */
 };
 
 struct growth_type {
@@ -55,5 +58,9 @@ struct growth {
 /* Compares the observations; `holders` that pass the gate and carry at least `least_bytes` of growth. */
 void growth_compute(const struct observation *observations, size_t count, uint64_t least_bytes,
                     struct arena *arena, struct growth *out);
+
+/* Judges one value of each observation: the slope is over time, the verdict over the work that was done in it. */
+void growth_judge(const struct observation *observations, size_t count, const double *values, double noise,
+                  struct series_trend *out);
 
 #endif

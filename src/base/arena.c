@@ -77,6 +77,15 @@ void arena_release(struct arena *arena, void *block) {
     }
 }
 
+void arena_join(struct arena *arena, struct arena *from) {
+    struct arena_chunk **end = &arena->chunks;
+    while (*end)
+        end = &(*end)->next;
+    *end = from->chunks;
+    arena->bytes += from->bytes;
+    *from = (struct arena){0};
+}
+
 void arena_deinit(struct arena *arena) {
     while (arena->chunks) {
         struct arena_chunk *chunk = arena->chunks;

@@ -28,6 +28,9 @@ void *arena_allocate(struct arena *arena, size_t size, size_t count);
  * does not stand alone in its chunk stays until arena_deinit. */
 void arena_release(struct arena *arena, void *block);
 
+/* All that `from` has lives as long as `arena` from now on; `from` is empty then. */
+void arena_join(struct arena *arena, struct arena *from);
+
 char *arena_copy_text(struct arena *arena, const char *text, size_t length);
 char *arena_format(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

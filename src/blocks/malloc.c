@@ -1,4 +1,4 @@
-/* Walks the chunks of glibc's main heap, and finds chunks that were mapped by themselves. */
+/* Walks the chunks of glibc's heaps, and finds chunks that were mapped by themselves. */
 #include "blocks/malloc.h"
 
 #include <string.h>
@@ -43,8 +43,12 @@ static uint64_t size_word(const struct image *image, remote_address chunk) {
     return bytes ? word_at(bytes, 0) : 0;
 }
 
+static remote_address align_chunk(remote_address address) {
+    return (address + CHUNK_ALIGNMENT - 1) & ~(remote_address)(CHUNK_ALIGNMENT - 1);
+}
+
 static void walk_heap(const struct search *search, const struct memory_segment *heap) {
-    remote_address chunk = (heap->begin + CHUNK_ALIGNMENT - 1) & ~(uint64_t)(CHUNK_ALIGNMENT - 1);
+    remote_address chunk = align_chunk(heap->begin);
     uint64_t word = size_word(search->image, chunk);
     while (word) {
         uint64_t size = word & ~(uint64_t)FLAGS;
@@ -88,5 +92,92 @@ void malloc_each_large(const struct image *image, malloc_visit visit, void *cont
         const struct memory_segment *segment = image->runs[i].segment;
         if (segment->flags & SEGMENT_WRITE && !(segment->flags & (SEGMENT_FILE | SEGMENT_STACK | SEGMENT_HEAP)))
             find_mapped(&search, &image->runs[i]);
+    }
+}
+
+/* --- all blocks --- */
+
+/* Where the chunks from `chunk` on end: the last one, which is the rest of the heap, or damage. Nobody is told of them
+ * without a walker. */
+static remote_address walk_chunks(const struct image *image, remote_address chunk, remote_address end,
+                                  const struct malloc_walker *walker) {
+    uint64_t word = size_word(image, chunk);
+    while (word) {
+        uint64_t size = word & ~(uint64_t)FLAGS;
+        if (size < CHUNK_LEAST || size % CHUNK_ALIGNMENT || size >= end - chunk)
+            break;
+        word = size_word(image, chunk + size);
+        if (walker)
+            walker->block(walker->context, chunk + CHUNK_HEADER, size - CHUNK_HEADER + 8, word & PREVIOUS_IN_USE);
+        chunk += size;
+    }
+    return chunk;
+}
+
+/* malloc/arena.c: struct heap_info {ar_ptr, prev, size, mprotect_size ...}, at a multiple of HEAP_MAX_SIZE. The first
+ * heap of an arena has its struct malloc_state behind that, whose size differs between versions: the first chunk is
+ * where a chain begins that ends with the heap. */
+enum { HEAP_MOST = 64 << 20, STATE_MOST = 4096, FENCE = 64 };
+
+static bool chain_fits(const struct image *image, remote_address chunk, remote_address end) {
+    if (!(size_word(image, chunk) & PREVIOUS_IN_USE))
+        return false;
+    remote_address last = walk_chunks(image, chunk, end, NULL);
+    return end - last <= FENCE || last + (size_word(image, last) & ~(uint64_t)FLAGS) == end;
+}
+
+/* The end of the arena's heap at `begin`, 0 if there is none. */
+static remote_address walk_arena(const struct image *image, remote_address begin, remote_address end,
+                                 const struct malloc_walker *walker) {
+    const void *head = begin % HEAP_MOST ? NULL : image_view(image, begin, 32);
+    if (!head)
+        return 0;
+    uint64_t arena = word_at(head, 0), size = word_at(head, 16), writable = word_at(head, 24);
+    if (!arena || size < PAGE || size % PAGE || size > writable || writable > HEAP_MOST || size > end - begin)
+        return 0;
+    remote_address from = arena - begin < HEAP_MOST ? arena : begin + 16;
+    for (remote_address chunk = align_chunk(from) + CHUNK_ALIGNMENT; chunk < from + STATE_MOST && chunk < begin + size;
+         chunk += CHUNK_ALIGNMENT) {
+        if (!chain_fits(image, chunk, begin + size))
+            continue;
+        walker->region(walker->context, begin, begin + size);
+        walk_chunks(image, chunk, begin + size, walker);
+        return begin + size;
+    }
+    return 0;
+}
+
+static remote_address walk_mapped(const unsigned char *bytes, remote_address page, uint64_t room,
+                                  const struct malloc_walker *walker) {
+    if (!is_mapped_chunk(bytes, room))
+        return 0;
+    uint64_t size = word_at(bytes, CHUNK_SIZE) & ~(uint64_t)FLAGS;
+    walker->region(walker->context, page, page + size);
+    walker->block(walker->context, page + CHUNK_HEADER, size - CHUNK_HEADER, true);
+    return page + size;
+}
+
+static void walk_run(const struct image *image, const struct image_run *run, const struct malloc_walker *walker) {
+    remote_address page = (run->begin + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+    while (page < run->end) {
+        const unsigned char *bytes = image->base + run->offset + (page - run->begin);
+        remote_address next = walk_arena(image, page, run->segment->end, walker);
+        if (!next)
+            next = walk_mapped(bytes, page, run->segment->end - page, walker);
+        page = next ? next : page + PAGE;
+    }
+}
+
+void malloc_walk(const struct image *image, const struct malloc_walker *walker) {
+    const struct memory_segment *heap = NULL;
+    for (size_t i = 0; i < image->run_count; i++) {
+        const struct memory_segment *segment = image->runs[i].segment;
+        if (segment->flags & SEGMENT_HEAP && segment != heap) {
+            heap = segment;
+            walker->region(walker->context, heap->begin, heap->end);
+            walk_chunks(image, align_chunk(heap->begin), heap->end, walker);
+        } else if (segment->flags & SEGMENT_WRITE && !(segment->flags & (SEGMENT_FILE | SEGMENT_STACK | SEGMENT_HEAP))) {
+            walk_run(image, &image->runs[i], walker);
+        }
     }
 }

@@ -43,12 +43,12 @@ static uint64_t word_at(const unsigned char *bytes, size_t offset) {
     return word;
 }
 
-/* Whether a pool begins at `address`, whose page is at `bytes`. */
+/* Whether a pool begins at `address`, whose page is at `bytes`; also one that was emptied and not used again. */
 static bool read_pool(const struct image *image, remote_address address, const unsigned char *bytes,
                       struct pool *out) {
     uint32_t class = half_at(bytes, POOL_SIZE_CLASS), most = half_at(bytes, POOL_MOST_OFFSET);
     uint32_t next = half_at(bytes, POOL_NEXT_OFFSET), count = half_at(bytes, POOL_COUNT);
-    if (class >= SIZE_CLASSES || !count || half_at(bytes, POOL_ARENA_INDEX) >= ARENAS_MOST)
+    if (class >= SIZE_CLASSES || half_at(bytes, POOL_ARENA_INDEX) >= ARENAS_MOST)
         return false;
     uint32_t block = (class + 1) * ALIGNMENT, size = most + block;
     if ((size != POOL_SMALL && size != POOL_LARGE) || address % size || next < POOL_HEADER || next > size ||
@@ -110,8 +110,24 @@ void pymalloc_each_used(const struct image *image, pymalloc_visit visit, void *c
         while (page < run->end && run->end - page >= POOL_SMALL) {
             struct pool pool;
             bool found = read_pool(image, page, image->base + run->offset + (page - run->begin), &pool);
-            if (found)
+            if (found && pool.count)
                 visit_pool(image, &pool, visit, context, out);
+            page += found ? pool.size : POOL_SMALL;
+        }
+    }
+}
+
+void pymalloc_each_pool(const struct image *image, pymalloc_pool visit, void *context) {
+    for (size_t i = 0; i < image->run_count; i++) {
+        const struct image_run *run = &image->runs[i];
+        if (!may_have_pools(run->segment))
+            continue;
+        remote_address page = (run->begin + POOL_SMALL - 1) & ~(uint64_t)(POOL_SMALL - 1);
+        while (page < run->end && run->end - page >= POOL_SMALL) {
+            struct pool pool;
+            bool found = read_pool(image, page, image->base + run->offset + (page - run->begin), &pool);
+            if (found)
+                visit(context, pool.address, pool.size, (uint64_t)pool.count * pool.block_size);
             page += found ? pool.size : POOL_SMALL;
         }
     }

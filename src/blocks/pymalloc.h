@@ -23,4 +23,10 @@ typedef void (*pymalloc_visit)(void *context, remote_address address, uint64_t o
 void pymalloc_each_used(const struct image *image, pymalloc_visit visit, void *context,
                         struct pymalloc_totals *out);
 
+/* A pool of `size` bytes, `used` of them in blocks that are in use: 0 in one that was emptied. */
+typedef void (*pymalloc_pool)(void *context, remote_address address, uint64_t size, uint64_t used);
+
+/* Visits every pool that was ever used. O(pages); looks at headers only. */
+void pymalloc_each_pool(const struct image *image, pymalloc_pool visit, void *context);
+
 #endif

@@ -7,6 +7,8 @@
 
 enum { LEAST = 16 /* bytes, of an object */ };
 
+_Static_assert(SAMPLED_SPAN == WIRE_SPAN_SIZE, "spans as they are written");
+
 struct walk {
     const struct image *image;
     sampled_visit visit;

@@ -5,6 +5,9 @@
 
 #include "memory/image.h"
 
+/* Spans begin at multiples of it. */
+enum { SAMPLED_SPAN = 65536 };
+
 typedef void (*sampled_visit)(void *context, remote_address address, uint64_t offset, uint64_t size);
 
 /* Visits every used block, `size` bytes of it at `offset` of the image. O(image / 64 KiB + blocks); allocates nothing. */

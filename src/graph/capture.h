@@ -5,6 +5,7 @@
 #include "cpython/described.h"
 #include "cpython/process.h"
 #include "graph/heap_file.h"
+#include "graph/raw.h"
 #include "memory/image.h"
 
 /* Captures every object that the collector lists, every root, and all that they refer to. The heap owns
@@ -22,5 +23,17 @@ const struct image *capture_image(const struct heap *heap);
  * itself, be it a reference or not. */
 typedef void (*capture_pointer)(void *context, node_id node, uint64_t pointer);
 void capture_pointers(const struct heap *heap, uint64_t begin, uint64_t end, capture_pointer found, void *context);
+
+/* What the allocators have; all zeros for a heap from a file. O(chunks + pages + nodes). */
+void capture_allocator_use(const struct heap *heap, struct allocator_use *out);
+
+/* Who holds the blocks that are no objects; nobody for a heap from a file. What known types own is part of their
+ * size and not told. O(image + blocks log blocks). */
+void capture_raw(const struct heap *heap, struct arena *arena, struct raw_holders *out);
+
+/* Calls `found` for every object that lies between free memory of the allocators, with its part of it: in a pool that is
+ * at least half empty, or right behind free blocks of malloc. */
+typedef void (*capture_hole)(void *context, node_id node, uint64_t bytes);
+void capture_holes(const struct heap *heap, capture_hole found, void *context);
 
 #endif

@@ -32,6 +32,24 @@ TEST(a_released_block_gives_its_bytes_back) {
     arena_deinit(&arena);
 }
 
+TEST(an_arena_that_joins_another_lives_as_long_as_that) {
+    struct arena arena = {0}, other = {0}, empty = {0};
+    char *own = arena_copy_text(&arena, "own", 3), *large = arena_new(&other, char, 1 << 20);
+    char *joined = arena_copy_text(&other, "joined", 6);
+    size_t bytes = arena.bytes + other.bytes;
+    arena_join(&arena, &other);
+    arena_join(&arena, &empty);
+    CHECK(!other.chunks && other.bytes == 0);
+    CHECK_EQUAL(arena.bytes, bytes);
+    memset(large, 'x', 1 << 20);
+    CHECK_TEXT(own, "own");
+    CHECK_TEXT(joined, "joined");
+    arena_deinit(&arena);
+    CHECK_EQUAL(arena.bytes, 0);
+    arena_join(&empty, &arena);
+    CHECK(!empty.chunks);
+}
+
 TEST(a_vector_keeps_its_items_when_it_grows) {
     struct vector vector = {0};
     for (uint32_t i = 0; i < 100000; i++)
@@ -76,6 +94,6 @@ TEST(an_error_from_errno_says_what_and_why) {
     error_discard(error);
 }
 
-TEST_MAIN(RUN(arena_blocks_are_zeroed_and_aligned); RUN(a_released_block_gives_its_bytes_back);
+TEST_MAIN(RUN(arena_blocks_are_zeroed_and_aligned); RUN(an_arena_that_joins_another_lives_as_long_as_that); RUN(a_released_block_gives_its_bytes_back);
           RUN(a_vector_keeps_its_items_when_it_grows); RUN(a_map_finds_what_was_set_and_nothing_else);
           RUN(text_grows_and_ends_with_nul); RUN(an_error_from_errno_says_what_and_why);)

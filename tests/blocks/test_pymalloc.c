@@ -123,7 +123,39 @@ TEST(only_memory_that_arenas_can_lie_in_is_looked_at) {
     CHECK_EQUAL(seen.count, 0);
 }
 
-TEST_MAIN(RUN(pools_of_both_sizes_are_walked); RUN(free_blocks_are_those_of_the_list);
+struct pools {
+    uint64_t sizes[4], used[4];
+    size_t count;
+};
+
+static void see_pool(void *context, remote_address address, uint64_t size, uint64_t used) {
+    struct pools *pools = context;
+    CHECK_EQUAL(address % size, 0);
+    pools->sizes[pools->count % 4] = size;
+    pools->used[pools->count++ % 4] = used;
+}
+
+TEST(pools_are_told_with_what_is_used_of_them_and_emptied_ones_too) {
+    struct pools pools = {0};
+    memset(memory, 0, sizeof memory); /* what was never used is no pool */
+    make_pool(memory, LARGE, 64, 3, 5);
+    make_pool(memory + LARGE, LARGE, 32, 0, 7);
+    make_pool(memory + 2 * LARGE, SMALL, 512, 2, 2);
+    struct image_bytes piece = {ADDRESS, memory, sizeof memory, WRITABLE, ""};
+    struct image *image;
+    CHECK(!image_from_bytes(&piece, 1, &image));
+    pymalloc_each_pool(image, see_pool, &pools);
+    memory_close(&image->memory);
+    CHECK_EQUAL(pools.count, 3);
+    CHECK_EQUAL(pools.used[0], 3 * 64);
+    CHECK_EQUAL(pools.sizes[0], LARGE);
+    CHECK_EQUAL(pools.used[1], 0);
+    CHECK_EQUAL(pools.used[2], 2 * 512);
+    CHECK_EQUAL(pools.sizes[2], SMALL);
+}
+
+TEST_MAIN(RUN(pools_are_told_with_what_is_used_of_them_and_emptied_ones_too);
+          RUN(pools_of_both_sizes_are_walked); RUN(free_blocks_are_those_of_the_list);
           RUN(a_header_that_does_not_agree_with_itself_is_none);
           RUN(a_list_of_free_blocks_that_leaves_the_pool_or_returns_ends);
           RUN(only_memory_that_arenas_can_lie_in_is_looked_at);)
