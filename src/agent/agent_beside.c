@@ -11,7 +11,8 @@ struct bucket {
     _Alignas(64) void *blocks[WAYS]; /* NULL: unused */
 };
 
-/* An address is read without the lock: whoever frees a block was given it after it came into the table. */
+/* Addresses are kept inverted: who searches the process for pointers to a block must not take the table for its holder.
+ * An address is read without the lock: whoever frees a block was given it after it came into the table. */
 static struct {
     struct bucket *buckets;
     struct wire_block *entries; /* of each place of a bucket */
@@ -52,7 +53,11 @@ static size_t bucket_of(const void *block, int choice) {
     return (choice ? mixed >> 20 : mixed >> 42) & (table.count - 1);
 }
 
-/* The place in the table where `block` is; a free one for NULL in `what`. SIZE_MAX if there is none. */
+static void *hidden(const void *block) {
+    return (void *)~(uintptr_t)block;
+}
+
+/* The place in the table where the word for `block` is `what`: NULL for a free one. SIZE_MAX if there is none. */
 static size_t find(const void *block, const void *what) {
     for (int choice = 0; table.buckets && choice < 2; choice++) {
         size_t bucket = bucket_of(block, choice);
@@ -84,13 +89,13 @@ static bool insert_locked(void *block, const struct wire_block *entry) {
     table.used++;
     if (*filter != FILTER_FULL)
         AGENT_WRITE(*filter, *filter + 1);
-    write_place(place, block);
+    write_place(place, hidden(block));
     agent_account_birth(entry->stack, entry->size, entry->interval, entry->born);
     return true;
 }
 
 static bool die_locked(void *block, struct wire_block *entry_out) {
-    size_t place = find(block, block);
+    size_t place = find(block, hidden(block));
     if (place == SIZE_MAX)
         return false;
     *entry_out = table.entries[place];
@@ -120,7 +125,7 @@ void agent_beside_born(void *block, size_t size) {
 
 bool agent_beside_dies(void *block, struct wire_block *entry_out) {
     struct wire_block entry;
-    if (!block || !agent_beside_may_have(block) || find(block, block) == SIZE_MAX)
+    if (!block || !agent_beside_may_have(block) || find(block, hidden(block)) == SIZE_MAX)
         return false;
     int known = errno;
     bool died = false;
@@ -156,7 +161,7 @@ void agent_beside_clear(void) {
         void *block = table.buckets[place / WAYS].blocks[place % WAYS];
         if (!block)
             continue;
-        remove_locked(place, block);
+        remove_locked(place, hidden(block));
         agent_count_death(&table.entries[place]);
     }
     agent_leave();

@@ -1,5 +1,6 @@
 /* caulk leaks: the main job. Several snapshots, one verdict. */
 #include "app/agent_library.h"
+#include "app/children.h"
 #include "app/command.h"
 #include "app/join.h"
 #include "app/native_lines.h"
@@ -82,6 +83,9 @@ static struct error *run(const struct choices *choices, int *status_out) {
     watch.sampler = words.text;
     struct error *error = pipeline_leaks(&watch, &arena, &verdict);
     watch_close(&watch);
+    if (!error)
+        children_follow(&watch, &arena, &verdict);
+    children_deinit(&watch);
     if (!error)
         find_native_lines(&verdict, &arena);
     if (!error)

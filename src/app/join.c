@@ -123,6 +123,33 @@ struct error *join_begin(int pid, const char *words, bool *attached_out) {
     return NULL;
 }
 
+static uint64_t raw_bytes(const struct observation *observation) {
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < observation->raw.count; i++)
+        bytes += observation->raw.list[i].bytes;
+    return bytes;
+}
+
+/* Lines of native memory cost a change of the program's calls to malloc: only once there is something to tell. */
+static bool raw_grows(const struct history *history) {
+    enum { LEAST_RAW = 64 << 10 };
+    const struct observation *last = &history->observations[history->count - 1];
+    for (size_t i = 0; i + 1 < history->count; i++)
+        if (history->observations[i].raw.known)
+            return raw_bytes(last) >= raw_bytes(&history->observations[i]) + LEAST_RAW;
+    return false;
+}
+
+static const char native_options[] = "interval=16384 native=1";
+
+void join_widen(struct watch *watch, const struct history *history) {
+    struct attach_report report;
+    if (!watch->attached || watch->native || strstr(watch->sampler, "native=") || !raw_grows(history))
+        return;
+    error_discard(attach_start(watch->targets[0].pid, native_options, &report)); /* what is known already stays */
+    watch->native = true;
+}
+
 void join_end(int pid) {
     struct attach_report report;
     error_discard(attach_stop(pid, &report)); /* the process may have ended */

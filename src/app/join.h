@@ -31,4 +31,7 @@ struct error *join_check(int pid, uint32_t wanted);
 struct error *join_begin(int pid, const char *words, bool *attached_out);
 void join_end(int pid);
 
+/* Samples what native code takes of malloc too, where join_begin put the sampler in, once raw memory grows. */
+void join_widen(struct watch *watch, const struct history *history);
+
 #endif

@@ -21,6 +21,7 @@ void pipeline_conclude(struct stage *stage, const struct history *history, struc
     struct growth growth;
     complete_sampling(stage, history);
     stage_find_dominators(stage);
+    stage_find_holes(stage, history);
     growth_compute(history->observations, history->count, LEAST_GROWTH, &stage->arena, &growth);
     struct evidence evidence = {
         .heap = stage->heap,
@@ -33,6 +34,7 @@ void pipeline_conclude(struct stage *stage, const struct history *history, struc
         .growth = &growth,
         .pause_ms = history->pause_ms,
         .sampling = stage->sampling,
+        .holes = stage->holes,
     };
     struct arena fresh = {0};
     *out = (struct verdict){0};
@@ -95,6 +97,7 @@ static struct error *look(struct watch *watch, struct history *history, struct a
     stage_open(&stage, heap);                   /* 6 reach, best paths */
     history_add(history, &stage, watch->asked); /* 7 the path tree, which is kept */
     join_samples(&stage, &join);                /* 8 which object each sample is */
+    join_widen(watch, history);
     bool enough = false, concluded = watch->taken >= WATCH_LEAST;
     if (concluded) {
         pipeline_conclude(&stage, history, arena, out); /* 6-9 dominators, growth, diagnosis */
@@ -118,11 +121,11 @@ static struct error *look_on(struct watch *watch, struct arena *arena, struct ve
 }
 
 struct error *pipeline_leaks(struct watch *watch, struct arena *arena, struct verdict *out) {
-    bool attached = false, wanted = watch->lines && watch->live;
+    bool wanted = watch->lines && watch->live;
     int pid = watch->targets[0].pid;
-    struct error *refusal = wanted ? join_begin(pid, watch->sampler, &attached) : NULL;
+    struct error *refusal = wanted ? join_begin(pid, watch->sampler, &watch->attached) : NULL;
     struct error *error = look_on(watch, arena, out);
-    if (attached)
+    if (watch->attached)
         join_end(pid);
     add_remarks(watch, arena, out);
     if (refusal)

@@ -25,6 +25,7 @@ struct stage {
     struct dominators dominators;
     bool has_dominators;
     uint32_t *path_node_of; /* node -> path node of the newest observation; NULL before history_add */
+    struct hole *holes;     /* path node -> free memory between its objects; NULL before stage_find_holes */
     struct arena recording;
     struct sampling *sampling; /* of the process; NULL if it has no recording, or nobody asked */
 };
@@ -32,6 +33,7 @@ struct stage {
 /* Computes what every command needs of a heap: reach and best paths. Owns `heap` from now on. */
 void stage_open(struct stage *stage, struct heap *heap);
 void stage_find_dominators(struct stage *stage);
+void stage_find_holes(struct stage *stage, const struct history *history);
 void stage_close(struct stage *stage);
 
 /* One snapshot for the commands that look at one: opened, with dominators. */

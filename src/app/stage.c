@@ -1,6 +1,7 @@
 /* One snapshot and what is computed of it, and what is kept of it when it goes. */
 #include "app/join.h"
 #include "app/pipeline.h"
+#include "graph/capture.h"
 
 #include <math.h>
 
@@ -83,6 +84,40 @@ static double time_to_work(const struct history *history, const struct heap_fact
     return fmax(elapsed - lost, elapsed / 10);
 }
 
+struct hole_sum {
+    const struct stage *stage;
+    uint32_t count;
+};
+
+static void add_hole(void *context, node_id node, uint64_t bytes) {
+    const struct hole_sum *sum = context;
+    uint32_t place = sum->stage->path_node_of[node];
+    if (place >= sum->count)
+        return;
+    sum->stage->holes[place].bytes += bytes;
+    sum->stage->holes[place].objects++;
+}
+
+void stage_find_holes(struct stage *stage, const struct history *history) {
+    struct hole_sum sum = {stage, history->observations[history->count - 1].tree.count};
+    if (stage->holes || !stage->path_node_of || !diagnosis_wants_holes(history->observations, history->count))
+        return;
+    stage->holes = arena_new(&stage->arena, struct hole, sum.count + 1);
+    capture_holes(stage->heap, add_hole, &sum);
+}
+
+/* Whose it is takes a search through the whole image: only once there is more of it than at first. */
+static void observe_raw(struct stage *stage, struct history *history, struct observation *out) {
+    enum { LEAST_RAW = 32 << 10 };
+    struct raw_holders holders;
+    capture_allocator_use(stage->heap, &out->use);
+    bool looked = history->count && history->observations[history->count - 1].raw.known;
+    if (!looked && (history->count == 0 || out->use.raw < history->observations[0].use.raw + LEAST_RAW))
+        return;
+    capture_raw(stage->heap, &stage->arena, &holders);
+    raw_parts_fold(&holders, out->tree.node_of, &out->tree, &history->arena, &out->raw);
+}
+
 void history_add(struct history *history, struct stage *stage, size_t capacity) {
     const struct heap_facts *facts = &stage->heap->facts;
     if (!history->observations) {
@@ -103,6 +138,7 @@ void history_add(struct history *history, struct stage *stage, size_t capacity) 
     observation->refcounts = refcounts_copy(&stage->refcounts, &history->arena);
     path_tree_build(&stage->heap->graph, &stage->reach, &stage->paths, &stage->arena, &history->arena, &observation->tree);
     stage->path_node_of = observation->tree.node_of;
+    observe_raw(stage, history, observation);
     observation->tree.node_of = NULL; /* it ends with the stage */
     history->pause_ms[history->count++] = facts->pause_ms;
 }

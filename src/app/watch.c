@@ -1,6 +1,8 @@
 /* When to take the next snapshot, and when it is enough. */
 #include "app/watch.h"
 
+#include "app/children.h"
+
 #include <math.h>
 
 void watch_open(struct watch *watch, struct target *targets, size_t count, double seconds, size_t snapshots) {
@@ -29,6 +31,8 @@ struct error *watch_take(struct watch *watch, struct heap **out) {
     struct target *target = &watch->targets[watch->live ? 0 : watch->taken];
     progress_show(&watch->progress, "caulk: snapshot %zu of %zu", watch->taken + 1, watch->wanted);
     TRY(target_open(target, out));
+    if (watch->live)
+        children_look(watch);
     watch->taken++;
     return NULL;
 }

@@ -184,9 +184,32 @@ size_t allocated_lines(const struct samples *samples, struct weighed_line *lines
     return kept;
 }
 
+/* What came and went is as much a part of holes as what stayed, of which few samples are left: most of what was made. */
+static size_t made_lines(const struct samples *samples, struct weighed_line *lines) {
+    size_t count = 0;
+    for (uint32_t i = 0; i < samples->stack_count; i++) {
+        double bytes = (double)samples->stacks[i].amounts.total_bytes;
+        uint32_t frame = bytes > 0 ? allocated_frame(samples, i) : SAMPLES_NONE;
+        if (frame != SAMPLES_NONE)
+            lines[count++] = (struct weighed_line){frame, i, bytes, bytes};
+    }
+    return count;
+}
+
+static void fill_made(const struct samples *samples, struct arena *arena, struct finding *out) {
+    struct arena scratch = {0};
+    struct weighed_line *lines = arena_new(&scratch, struct weighed_line, samples->stack_count + 1);
+    size_t count = made_lines(samples, lines);
+    if (count)
+        out->allocated_count = allocated_lines(samples, lines, count, LINES_MOST, arena, &out->allocated_at);
+    arena_deinit(&scratch);
+}
+
 void allocated_fill(const struct candidate *candidate, struct arena *arena, struct finding *out) {
     const struct sampling *sampling = candidate->evidence->sampling;
-    if (!sampling || !sampling->samples->block_count)
+    if (sampling && candidate->source == CANDIDATE_HOLES)
+        fill_made(sampling->samples, arena, out);
+    if (!sampling || !sampling->samples->block_count || candidate->source == CANDIDATE_HOLES)
         return;
     struct arena scratch = {0};
     uint32_t places = candidate->comparison->tree->count;
@@ -208,5 +231,47 @@ void allocated_fill(const struct candidate *candidate, struct arena *arena, stru
     if (sum > 0)
         out->allocated_count =
             allocated_lines(sampling->samples, lines, count, LINES_MOST, arena, &out->allocated_at);
+    arena_deinit(&scratch);
+}
+
+/* What each stack has of native memory: blocks of the range that are no object's, or what it has beside the range, where
+ * malloc's blocks stay where malloc put them. */
+static void sum_raw(const struct sampling *sampling, bool beside, double *bytes) {
+    const struct samples *samples = sampling->samples;
+    for (size_t i = 0; beside && i < samples->stack_count; i++)
+        bytes[i] = (double)samples->stacks[i].amounts.live_bytes;
+    for (size_t i = 0; i < samples->block_count; i++) {
+        const struct samples_block *block = &samples->blocks[i];
+        bool raw = sampling->node_of_block[i] == NODE_NONE && block->born >= sampling->window_begin;
+        if (block->stack < samples->stack_count && (beside || raw))
+            bytes[block->stack] += beside ? -bytes_of(block) : bytes_of(block);
+    }
+}
+
+static size_t raw_lines(const struct samples *samples, const double *bytes, struct weighed_line *lines) {
+    size_t count = 0;
+    for (uint32_t i = 0; i < samples->stack_count; i++) {
+        uint32_t frame = bytes[i] > 0 ? allocated_frame(samples, i) : SAMPLES_NONE;
+        if (frame != SAMPLES_NONE)
+            lines[count++] = (struct weighed_line){frame, i, bytes[i], bytes[i]};
+    }
+    return count;
+}
+
+void allocated_fill_raw(const struct evidence *evidence, struct arena *arena, struct finding *out) {
+    const struct sampling *sampling = evidence->sampling;
+    if (!sampling || !(sampling->samples->head.flags & WIRE_NATIVE))
+        return;
+    const struct samples *samples = sampling->samples;
+    struct arena scratch = {0};
+    struct weighed_line *lines = arena_new(&scratch, struct weighed_line, samples->stack_count + 1);
+    size_t count = 0;
+    for (int beside = 0; beside <= 1 && !count; beside++) {
+        double *bytes = arena_new(&scratch, double, samples->stack_count + 1);
+        sum_raw(sampling, beside, bytes);
+        count = raw_lines(samples, bytes, lines);
+    }
+    if (count)
+        out->allocated_count = allocated_lines(samples, lines, count, LINES_MOST, arena, &out->allocated_at);
     arena_deinit(&scratch);
 }

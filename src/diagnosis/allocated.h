@@ -9,6 +9,9 @@
  * grows, folded by line. Nothing if there are no samples of it. */
 void allocated_fill(const struct candidate *candidate, struct arena *arena, struct finding *out);
 
+/* The same for native memory: what was born in the window and is no object's. */
+void allocated_fill_raw(const struct evidence *evidence, struct arena *arena, struct finding *out);
+
 /* One line and what it weighs. */
 struct weighed_line {
     uint32_t frame; /* index into the samples' frames */

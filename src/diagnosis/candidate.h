@@ -7,6 +7,7 @@
 enum candidate_source {
     CANDIDATE_HELD,    /* below a path node that lives */
     CANDIDATE_NATIVE,  /* objects that only references keep which nobody shows */
+    CANDIDATE_HOLES,   /* free memory between the objects of a holder */
     CANDIDATE_GARBAGE, /* objects that only refer to each other */
 };
 
@@ -26,6 +27,7 @@ struct candidate {
     struct series_trend trend; /* in bytes */
     double growth_share;
     uint64_t grown_objects, grown_bytes;
+    uint64_t kept_bytes; /* of CANDIDATE_HOLES: free memory that it keeps */
     struct growth_makeup makeup;
 };
 

@@ -2,6 +2,8 @@
 #include "diagnosis/diagnosis.h"
 
 #include "diagnosis/excuse.h"
+#include "diagnosis/holes.h"
+#include "diagnosis/raw.h"
 #include "diagnosis/summary.h"
 #include "diagnosis/write.h"
 
@@ -15,6 +17,7 @@ enum {
     FLOOR_PER_SECOND = 4 << 10,
     FLOOR_SECONDS = 30,
     FLOOR_PART_OF_HEAP = 4096,
+    RAW_FACTOR = 2, /* allocators keep some blocks that were freed, and words look like pointers by chance */
 };
 
 /* A holder must have gained this much to be worth a finding. What a healthy process still takes in (interned
@@ -69,6 +72,12 @@ static void judge_garbage(struct work *work) {
         excuse_garbage(&work->excuses, work->evidence, work->least);
 }
 
+static void judge_holes(struct work *work) {
+    struct candidate candidate;
+    if (candidate_from_holes(&work->comparison, work->least * RAW_FACTOR, work->arena, &candidate))
+        judge_candidate(work, &candidate);
+}
+
 static void excuse_rest(struct work *work) {
     const struct growth *growth = work->evidence->growth;
     for (size_t i = 0; i < growth->settled_count && i < CANDIDATES_MOST; i++) {
@@ -85,10 +94,29 @@ static void excuse_rest(struct work *work) {
 static void write_findings(struct work *work, struct verdict *out) {
     size_t count = suspects_rank(work->suspects, work->suspect_count);
     count = count < FINDINGS_MOST ? count : FINDINGS_MOST;
-    out->findings = arena_new(work->arena, struct finding, count + 1);
+    out->findings = arena_new(work->arena, struct finding, FINDINGS_MOST);
     for (size_t i = 0; i < count; i++)
         finding_write(&work->suspects[i], (uint32_t)i + 1, work->arena, &out->findings[i]);
     out->finding_count = count;
+}
+
+/* What objects do not explain goes among the findings by how fast it grows. */
+static void add_findings(struct verdict *out, const struct finding *more, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        size_t at = out->finding_count < FINDINGS_MOST ? out->finding_count++ : FINDINGS_MOST;
+        for (; at > 0 && out->findings[at - 1].bytes_per_second < more[i].bytes_per_second; at--)
+            if (at < FINDINGS_MOST)
+                out->findings[at] = out->findings[at - 1];
+        if (at < FINDINGS_MOST)
+            out->findings[at] = more[i];
+    }
+    for (size_t i = 0; i < out->finding_count; i++)
+        out->findings[i].rank = (uint32_t)i + 1;
+}
+
+static void judge_raw(struct work *work, struct verdict *out) {
+    struct finding found[RAW_FINDINGS_MOST];
+    add_findings(out, found, raw_find(work->evidence, work->least * RAW_FACTOR, work->arena, found));
 }
 
 static void keep_excuses(struct work *work, struct verdict *out) {
@@ -121,16 +149,22 @@ static enum verdict_outcome outcome_of(const struct work *work, const struct ver
     return VERDICT_NO_LEAK;
 }
 
+bool diagnosis_wants_holes(const struct observation *observations, size_t count) {
+    return holes_grow(observations, count, FLOOR_BYTES);
+}
+
 void diagnose(const struct evidence *evidence, struct arena *arena, struct verdict *out) {
     struct work work = {.evidence = evidence, .arena = arena, .excuses = {.arena = arena}};
     *out = (struct verdict){0};
     summary_fill(evidence, arena, out);
     work.least = least_growth(evidence, out->seconds);
-    work.suspects = arena_new(arena, struct suspect, CANDIDATES_MOST + 1);
+    work.suspects = arena_new(arena, struct suspect, CANDIDATES_MOST + 2);
     comparison_make(evidence, arena, &work.comparison);
     judge_held(&work);
     judge_garbage(&work);
+    judge_holes(&work);
     write_findings(&work, out);
+    judge_raw(&work, out);
     excuse_rest(&work);
     keep_excuses(&work, out);
     out->outcome = outcome_of(&work, out);

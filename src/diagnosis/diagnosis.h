@@ -17,6 +17,11 @@ struct sampling {
     uint32_t window_begin;         /* time of the first snapshot, in the recording's milliseconds */
 };
 
+/* Free memory that the objects of a path node lie in. */
+struct hole {
+    uint64_t bytes, objects;
+};
+
 /* All that the rules may look at. The graph and what belongs to it are of the last snapshot. */
 struct evidence {
     const struct heap *heap;
@@ -29,10 +34,14 @@ struct evidence {
     const struct growth *growth;
     const double *pause_ms;
     const struct sampling *sampling; /* NULL: there are no samples */
+    const struct hole *holes;        /* path node of the last observation -> its holes; NULL: nobody has looked */
 };
 
 /* Fills a verdict; everything in it lives in `arena`. */
 void diagnose(const struct evidence *evidence, struct arena *arena, struct verdict *out);
+
+/* Whether evidence.holes would be of use: finding them takes a look at the whole image. */
+bool diagnosis_wants_holes(const struct observation *observations, size_t count);
 
 /* Whether no further snapshot would change the answer: true may end the watch early. */
 bool diagnosis_is_certain(const struct verdict *verdict, double seconds_asked);

@@ -25,6 +25,10 @@ enum finding_kind {
     KIND_UNCONSUMED_QUEUE,
     KIND_REFCOUNT_LEAK,
     KIND_UNCOLLECTABLE_CYCLE,
+    KIND_NATIVE_LEAK,
+    KIND_NATIVE_GROWTH,
+    KIND_FRAGMENTATION,
+    KIND_CHILD_PROCESS,
     KIND_COUNT,
 };
 
@@ -81,6 +85,7 @@ struct source_line {
 
 struct finding {
     uint32_t rank; /* from 1 */
+    int pid;       /* of the child process that it is in; 0: in the process itself */
     enum finding_kind kind;
     enum confidence confidence;
     const char *title; /* one sentence, without the final stop */

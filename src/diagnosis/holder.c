@@ -11,8 +11,7 @@ static const char *take_text(struct text *text, struct arena *arena) {
     return kept;
 }
 
-/* How many steps from the root stand for one object each. */
-static size_t single_depth(const struct path_tree *tree, uint32_t node) {
+size_t holder_single_depth(const struct path_tree *tree, uint32_t node) {
     size_t depth = 0;
     bool single = true;
     for (; node != UINT32_MAX && node != 0; node = tree->nodes[node].parent) {
@@ -25,7 +24,13 @@ static size_t single_depth(const struct path_tree *tree, uint32_t node) {
     return single ? SIZE_MAX : depth;
 }
 
-/* single_depth counts upwards from the last folded node: what is above it is single. */
+void holder_fold_steps(struct path_step *steps, size_t count, size_t named) {
+    for (size_t i = named; i < count; i++)
+        if (steps[i].kind == EDGE_INDEX || steps[i].kind == EDGE_KEY || steps[i].kind == EDGE_KEY_OBJECT)
+            steps[i].folded = true;
+}
+
+/* The depth counts upwards from the last folded node: what is above it is single. */
 void holder_find_steps(struct candidate *candidate, struct arena *arena) {
     if (candidate->holder == NODE_NONE)
         return;
@@ -34,12 +39,8 @@ void holder_find_steps(struct candidate *candidate, struct arena *arena) {
         paths_steps(candidate->graph, evidence->paths, candidate->holder, arena, &candidate->steps);
     if (candidate->alone)
         return;
-    size_t named = single_depth(candidate->comparison->tree, candidate->region.node);
-    for (size_t i = named; i < candidate->step_count; i++) {
-        enum edge_kind kind = candidate->steps[i].kind;
-        if (kind == EDGE_INDEX || kind == EDGE_KEY || kind == EDGE_KEY_OBJECT)
-            candidate->steps[i].folded = true;
-    }
+    size_t named = holder_single_depth(candidate->comparison->tree, candidate->region.node);
+    holder_fold_steps(candidate->steps, candidate->step_count, named);
 }
 
 /* What has no holder of its own. */

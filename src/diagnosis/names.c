@@ -16,6 +16,10 @@ const char *finding_kind_name(enum finding_kind kind) {
         [KIND_UNCONSUMED_QUEUE] = "unconsumed-queue",
         [KIND_REFCOUNT_LEAK] = "refcount-leak",
         [KIND_UNCOLLECTABLE_CYCLE] = "uncollectable-cycle",
+        [KIND_NATIVE_LEAK] = "native-leak",
+        [KIND_NATIVE_GROWTH] = "native-growth",
+        [KIND_FRAGMENTATION] = "fragmentation",
+        [KIND_CHILD_PROCESS] = "child-process",
     };
     return names[kind];
 }

@@ -20,6 +20,7 @@ struct rule {
 
 /* clang-format off */
 #define RULES(line) \
+    line(rule_fragmentation) \
     line(rule_refcount) \
     line(rule_waiting_cycle) \
     line(rule_uncollectable) \

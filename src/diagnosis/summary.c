@@ -73,10 +73,15 @@ static void note_native_growth(const struct evidence *evidence, struct arena *ar
     enum { LEAST_RATE = 32 << 10 };
     const struct growth *growth = evidence->growth;
     double beside = growth->rss.slope - growth->live.slope - growth->garbage.slope;
+    for (size_t i = 0; i < out->finding_count; i++)
+        beside -= out->findings[i].kind == KIND_NATIVE_LEAK || out->findings[i].kind == KIND_NATIVE_GROWTH ||
+                          out->findings[i].kind == KIND_FRAGMENTATION
+                      ? out->findings[i].bytes_per_second
+                      : 0;
     if (growth->rss.verdict == SERIES_GROWS && beside > LEAST_RATE && beside > growth->rss.slope / 2)
         add_note(out, arena_format(arena,
-                                   "resident memory grows by %s outside of Python objects: native blocks, "
-                                   "allocator slack or mapped files, which caulk does not look into yet",
+                                   "resident memory grows by %s outside of Python objects, and no steady growth of "
+                                   "native blocks explains it: allocator slack, mappings or files",
                                    amount_rate(arena, beside)));
 }
 

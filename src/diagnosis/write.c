@@ -39,6 +39,9 @@ static const char *write_title(const struct suspect *suspect, struct arena *aren
     if (suspect->rule->kind == KIND_UNCOLLECTABLE_CYCLE)
         return arena_format(arena, "cycles that the garbage collector cannot free (%s) grow by %s",
                             top_type(candidate, arena), rate);
+    if (candidate->source == CANDIDATE_HOLES)
+        return arena_format(arena, "memory between the objects of %s is not given back: it grows by %s", candidate->path,
+                            rate);
     if (candidate->source == CANDIDATE_GARBAGE)
         return arena_format(arena, "garbage that waits for the collector (%s) grows by %s",
                             top_type(candidate, arena), rate);
@@ -78,7 +81,7 @@ static void write_evidence(const struct suspect *suspect, struct arena *arena, s
     out->evidence = arena_new(arena, const char *, EVIDENCE_MOST);
     add_evidence(out, arena_format(arena, "grew in %zu of %zu intervals", trend->risen, trend->intervals));
     add_evidence(out, write_slope(trend, arena));
-    if (candidate->growth_share >= 0.01)
+    if (candidate->growth_share >= 0.01 && candidate->source != CANDIDATE_HOLES)
         add_evidence(out, arena_format(arena, "%d %% of the growth of the heap",
                                        amount_percent(candidate->growth_share)));
     add_evidence(out, write_exclusive(candidate, out, arena));

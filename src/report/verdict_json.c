@@ -100,6 +100,8 @@ static void write_finding(struct json *json, const struct finding *finding) {
     json_text(json, "kind", finding_kind_name(finding->kind));
     json_text(json, "confidence", confidence_name(finding->confidence));
     json_text(json, "title", finding->title);
+    if (finding->pid)
+        json_integer(json, "pid", finding->pid);
     write_holder(json, finding);
     write_grows(json, finding);
     json_unsigned(json, "bytes", finding->bytes);

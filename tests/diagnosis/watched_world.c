@@ -7,6 +7,16 @@
 static struct world world;
 static int seconds_between = 1;
 
+static observe_function *observes;
+
+void world_observe(observe_function *observe) {
+    observes = observe;
+}
+
+node_id world_node(const struct world *watched, const char *label) {
+    return drawn_node(watched->drawing, label);
+}
+
 void world_seconds_between(int seconds) {
     seconds_between = seconds;
 }
@@ -46,12 +56,13 @@ static void link_types(const struct graph *graph) {
 
 static void look(int step, const char *text) {
     struct observation *observation = &world.observations[step];
-    world.heap.graph = drawn_graph_make(text, &world.arena)->graph;
+    world.drawing = drawn_graph_make(text, &world.arena);
+    world.heap.graph = world.drawing->graph;
     link_types(&world.heap.graph);
     reach_compute(&world.heap.graph, &world.arena, &world.reach);
     paths_compute(&world.heap.graph, &world.reach, &world.arena, &world.paths);
     refcounts_compute(&world.heap.graph, &world.arena, &observation->refcounts);
-    path_tree_build(&world.heap.graph, &world.reach, &world.paths, NULL, &world.arena, &observation->tree);
+    path_tree_build(&world.heap.graph, &world.reach, &world.paths, &world.arena, &world.arena, &observation->tree);
     observation->time = step * seconds_between;
     observation->bytes = world.reach.bytes[REACH_LIVE] + world.reach.bytes[REACH_NATIVE];
     observation->objects = world.reach.objects[REACH_LIVE] + world.reach.objects[REACH_NATIVE];
@@ -62,6 +73,8 @@ static void look(int step, const char *text) {
     observation->rss = world.heap.facts.rss;
     observation->collections[0] = 10 * (uint64_t)step;
     add_permanent(&world.heap.graph, observation);
+    if (observes)
+        observes(step, &world, observation);
 }
 
 static void conclude(int snapshots) {
@@ -76,6 +89,7 @@ static void conclude(int snapshots) {
         .observations = world.observations,
         .observation_count = (size_t)snapshots,
         .growth = &world.growth,
+        .holes = world.holes,
     };
     if (snapshots > 1)
         diagnose(&evidence, &world.arena, &world.verdict);

@@ -27,10 +27,21 @@ struct world {
     struct observation observations[WORLD_MOST];
     struct growth growth;
     struct verdict verdict;
+    struct drawn_graph *drawing; /* of the last snapshot */
+    struct hole *holes;          /* path node -> holes; NULL unless an observe_function made it */
 };
 
 /* A healthy collector, 64 MB resident. */
 struct heap_facts world_facts(void);
+
+/* What is measured beside the objects of a step. */
+typedef void observe_function(int step, struct world *world, struct observation *out);
+
+/* The next watch has this observed at each step too; NULL: nothing. */
+void world_observe(observe_function *observe);
+
+/* What is drawn with this label, in the newest snapshot. */
+node_id world_node(const struct world *world, const char *label);
 
 /* The world is valid until the next watch. */
 struct world *watch(draw_function *draw);
