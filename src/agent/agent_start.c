@@ -29,6 +29,7 @@ static void *function(const char *name) {
 static void before_fork(void) {
     agent_slots_before_fork();
     agent_lock();
+    agent_guard_look();
     agent_stack_before_fork();
     for (int i = 0; agent_recording && i < WIRE_REGIONS; i++)
         agent.used_at_fork[i] = agent.forked ? agent.used_at_fork[i] : agent_recording->regions[i].used;
@@ -258,6 +259,7 @@ __attribute__((constructor)) static void start_preloaded(void) {
 }
 
 __attribute__((destructor)) static void end(void) {
+    agent_guard_look();
     if (agent_recording && !agent.forked)
         agent_recording->state = WIRE_EXITED;
 }

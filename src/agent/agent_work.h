@@ -68,6 +68,7 @@ struct agent {
     uint32_t used_at_fork[WIRE_REGIONS];
     uint64_t backed[WIRE_REGIONS]; /* bytes of each region that have memory */
     bool forked;                   /* a child that has not yet a recording of its own */
+    uint32_t enters_to_look;       /* see agent_guard_look */
 
     /* The cost, for the budget. */
     uint64_t cost, cost_since;
@@ -95,6 +96,10 @@ static inline bool agent_in_range(const void *block) {
 /* The child of a fork makes its own recording before it writes. Under the lock. */
 void agent_fork_settle(void);
 
+/* Whether the recording is still guarded (agent_guard.c). Any thread, at any time; once in 64 turns of the lock if each
+ * allocation takes one, else in each. */
+void agent_guard_look(void);
+
 /* ---- agent_lock.c ------------------------------------------------------------------------------------ */
 
 void agent_lock_wait(void);
@@ -120,6 +125,8 @@ static inline bool agent_enter(void) {
     agent_lock();
     if (AGENT_UNLIKELY(agent.forked))
         agent_fork_settle();
+    if (AGENT_UNLIKELY(agent.enters_to_look-- == 0))
+        agent_guard_look();
     return true;
 }
 

@@ -67,6 +67,39 @@ PROGRAMS = {
         print(os.waitpid(pid, 0)[1] >> 8)
         print(good())
     """, "3\nTrue\n", 0, 0),
+    "its recording is cut while faulthandler is on": ("""
+        import faulthandler
+        faulthandler.enable(open(os.devnull, "w"))
+        kept = [good(), time.sleep(0.02), make(200)]
+        [os.truncate(path, 0) for path in recordings()]
+        print(good(), child_works(), good(), faulthandler.is_enabled())
+    """, "True 3 True True\n", 0, 0),
+    "its recording is cut while it takes SIGBUS": ("""
+        seen = []
+        def take(number, frame):
+            seen.append(number)
+        signal.signal(signal.SIGBUS, take)
+        kept = [good(), time.sleep(0.02), make(200)]
+        [os.truncate(path, 0) for path in recordings()]
+        print(good(), child_works(), good(), seen, signal.getsignal(signal.SIGBUS) is take)
+        os.kill(os.getpid(), signal.SIGBUS)
+        print(seen)
+    """, "True 3 True [] True\n[7]\n", 0, 0),
+    "its recording is cut after handlers came and went": ("""
+        import faulthandler
+        with open(os.devnull, "w") as nowhere:
+            for number in range(5):
+                faulthandler.enable(nowhere)
+                good(), time.sleep(0.01), make(10)
+                faulthandler.disable()
+                good(), time.sleep(0.01), make(10)
+            signal.signal(signal.SIGBUS, signal.SIG_DFL)
+            good(), time.sleep(0.01), make(10)
+            faulthandler.enable(nowhere)
+            good(), time.sleep(0.01), make(200)
+            [os.truncate(path, 0) for path in recordings()]
+            print(good(), child_works(), good())
+    """, "True 3 True\n", 0, 0),
     "the folder is removed": ("""
         import shutil
         shutil.rmtree(os.environ["FOLDER"])
