@@ -106,12 +106,13 @@ void stage_find_holes(struct stage *stage, const struct history *history) {
     capture_holes(stage->heap, add_hole, &sum);
 }
 
-/* Whose it is takes a search through the whole image: only once there is more of it than at first. */
+/* Whose it is takes a search through the whole image: where that is small, or once there is more of it than at first. */
 static void observe_raw(struct stage *stage, struct history *history, struct observation *out) {
-    enum { LEAST_RAW = 32 << 10 };
+    enum { LEAST_RAW = 32 << 10, SMALL = 64 << 20 };
     struct raw_holders holders;
     capture_allocator_use(stage->heap, &out->use);
-    bool looked = history->count && history->observations[history->count - 1].raw.known;
+    bool looked = history->count ? history->observations[history->count - 1].raw.known
+                                 : out->use.malloc_used + out->use.pools <= SMALL;
     if (!looked && (history->count == 0 || out->use.raw < history->observations[0].use.raw + LEAST_RAW))
         return;
     capture_raw(stage->heap, &stage->arena, &holders);

@@ -28,6 +28,7 @@ struct candidate {
     double growth_share;
     uint64_t grown_objects, grown_bytes;
     uint64_t kept_bytes; /* of CANDIDATE_HOLES: free memory that it keeps */
+    uint64_t raw_bytes;  /* native memory that its objects hold and that grows with them */
     struct growth_makeup makeup;
 };
 

@@ -72,6 +72,32 @@ static void judge_garbage(struct work *work) {
         excuse_garbage(&work->excuses, work->evidence, work->least);
 }
 
+/* The suspect that is the same container, NULL if there is none. */
+static struct suspect *find_suspect(const struct work *work, const struct candidate *candidate) {
+    for (size_t i = 0; i < work->suspect_count; i++)
+        if (work->suspects[i].candidate.source == candidate->source &&
+            work->suspects[i].candidate.region.extent == candidate->region.extent &&
+            work->suspects[i].candidate.region.node == candidate->region.node)
+            return &work->suspects[i];
+    return NULL;
+}
+
+/* Small objects may hold much: their container grows by that too. */
+static void judge_raw_held(struct work *work) {
+    struct candidate candidates[RAW_FINDINGS_MOST];
+    size_t count = raw_candidates(&work->comparison, work->least * RAW_FACTOR, work->arena, candidates);
+    for (size_t i = 0; i < count; i++) {
+        struct suspect *known = find_suspect(work, &candidates[i]);
+        if (!known && !excuse_bounded(&work->excuses, &candidates[i])) {
+            judge_candidate(work, &candidates[i]);
+        } else if (known) {
+            known->candidate.raw_bytes = candidates[i].raw_bytes;
+            if (candidates[i].trend.slope > known->candidate.trend.slope)
+                known->candidate.trend = candidates[i].trend;
+        }
+    }
+}
+
 static void judge_holes(struct work *work) {
     struct candidate candidate;
     if (candidate_from_holes(&work->comparison, work->least * RAW_FACTOR, work->arena, &candidate))
@@ -116,7 +142,7 @@ static void add_findings(struct verdict *out, const struct finding *more, size_t
 
 static void judge_raw(struct work *work, struct verdict *out) {
     struct finding found[RAW_FINDINGS_MOST];
-    add_findings(out, found, raw_find(work->evidence, work->least * RAW_FACTOR, work->arena, found));
+    add_findings(out, found, raw_find(&work->comparison, work->least * RAW_FACTOR, work->arena, found));
 }
 
 static void keep_excuses(struct work *work, struct verdict *out) {
@@ -158,10 +184,11 @@ void diagnose(const struct evidence *evidence, struct arena *arena, struct verdi
     *out = (struct verdict){0};
     summary_fill(evidence, arena, out);
     work.least = least_growth(evidence, out->seconds);
-    work.suspects = arena_new(arena, struct suspect, CANDIDATES_MOST + 2);
+    work.suspects = arena_new(arena, struct suspect, CANDIDATES_MOST + RAW_FINDINGS_MOST + 2);
     comparison_make(evidence, arena, &work.comparison);
     judge_held(&work);
     judge_garbage(&work);
+    judge_raw_held(&work);
     judge_holes(&work);
     write_findings(&work, out);
     judge_raw(&work, out);

@@ -153,13 +153,57 @@ static size_t insert(struct finding *list, size_t count, const struct finding *f
     return count;
 }
 
-size_t raw_find(const struct evidence *evidence, uint64_t least, struct arena *arena, struct finding *out) {
-    const struct raw_parts *last = &evidence->observations[evidence->observation_count - 1].raw;
+/* Whether more such objects are the reason, and not more that each of them holds. */
+static bool multiplies(const struct comparison *comparison, const struct looked_at *looked, const struct raw_part *part) {
+    enum { LEAST_MORE = 4 };
+    if (part->path_node == UINT32_MAX || comparison->objects[part->path_node] < LEAST_MORE)
+        return false;
+    const struct raw_part *before = raw_parts_find(&looked->first->raw, part->key);
+    double grown = (double)part->bytes - (before ? (double)before->bytes : 0);
+    double each = (double)part->bytes / (double)comparison->tree->nodes[part->path_node].objects;
+    return each * (double)comparison->objects[part->path_node] >= grown / 2;
+}
+
+static uint32_t container_of(const struct comparison *comparison, uint32_t node) {
+    while (node != 0 && comparison->objects[node] > 0)
+        node = comparison->tree->nodes[node].parent;
+    return node;
+}
+
+static const struct raw_parts *last_parts(const struct evidence *evidence) {
+    return &evidence->observations[evidence->observation_count - 1].raw;
+}
+
+size_t raw_candidates(const struct comparison *comparison, uint64_t least, struct arena *arena, struct candidate *out) {
+    const struct raw_parts *last = last_parts(comparison->evidence);
+    struct looked_at looked = find_looked_at(comparison->evidence);
+    size_t count = 0;
+    for (size_t i = 0; i < last->count && count < RAW_FINDINGS_MOST; i++) {
+        const struct raw_part *part = &last->list[i];
+        if (part->bytes < least || !multiplies(comparison, &looked, part))
+            continue;
+        struct series_trend trend = trend_of(&looked, part->key, least);
+        uint32_t container = container_of(comparison, part->path_node);
+        if (trend.verdict != SERIES_GROWS || container == 0)
+            continue;
+        const struct raw_part *before = raw_parts_find(&looked.first->raw, part->key);
+        struct growth_holder held = {.node = container, .example = comparison->tree->nodes[container].example,
+                                     .bytes = trend, .child = UINT32_MAX};
+        held.grown_bytes = part->bytes - (before ? before->bytes : 0);
+        candidate_from_holder(comparison, &held, arena, &out[count]);
+        out[count++].raw_bytes = part->bytes;
+    }
+    return count;
+}
+
+size_t raw_find(const struct comparison *comparison, uint64_t least, struct arena *arena, struct finding *out) {
+    const struct evidence *evidence = comparison->evidence;
+    const struct raw_parts *last = last_parts(evidence);
     struct looked_at looked = find_looked_at(evidence);
     size_t count = 0;
     for (size_t i = 0; i < last->count; i++) {
         const struct raw_part *part = &last->list[i];
-        if (part->bytes < least)
+        if (part->bytes < least || multiplies(comparison, &looked, part))
             continue;
         struct series_trend trend = trend_of(&looked, part->key, least);
         if (trend.verdict != SERIES_GROWS)

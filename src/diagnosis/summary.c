@@ -72,12 +72,10 @@ static void add_note(struct verdict *out, const char *note) {
 static void note_native_growth(const struct evidence *evidence, struct arena *arena, struct verdict *out) {
     enum { LEAST_RATE = 32 << 10 };
     const struct growth *growth = evidence->growth;
-    double beside = growth->rss.slope - growth->live.slope - growth->garbage.slope;
+    double found = 0, objects = growth->live.slope + growth->garbage.slope;
     for (size_t i = 0; i < out->finding_count; i++)
-        beside -= out->findings[i].kind == KIND_NATIVE_LEAK || out->findings[i].kind == KIND_NATIVE_GROWTH ||
-                          out->findings[i].kind == KIND_FRAGMENTATION
-                      ? out->findings[i].bytes_per_second
-                      : 0;
+        found += out->findings[i].bytes_per_second;
+    double beside = growth->rss.slope - (found > objects ? found : objects);
     if (growth->rss.verdict == SERIES_GROWS && beside > LEAST_RATE && beside > growth->rss.slope / 2)
         add_note(out, arena_format(arena,
                                    "resident memory grows by %s outside of Python objects, and no steady growth of "

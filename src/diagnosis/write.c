@@ -90,6 +90,9 @@ static void write_evidence(const struct suspect *suspect, struct arena *arena, s
                                        amount_count(arena, (uint64_t)candidate->makeup.new_items),
                                        seconds_of(candidate->evidence)));
     add_evidence(out, suspect->match.evidence);
+    if (candidate->raw_bytes)
+        add_evidence(out, arena_format(arena, "its objects hold %s of native memory",
+                                       amount_bytes(arena, (double)candidate->raw_bytes)));
     for (size_t i = 0; i < suspect->follower_count; i++)
         add_evidence(out, arena_format(arena, "%s grows in step with it", suspect->followers[i]));
 }
@@ -118,6 +121,8 @@ static void write_numbers(const struct candidate *candidate, struct finding *out
             out->exclusive_bytes; /* the holder that a program knows has a little more than its inside */
     if (candidate->source == CANDIDATE_GARBAGE)
         heap += out->bytes;
+    out->bytes += candidate->raw_bytes;
+    heap += candidate->raw_bytes;
     out->heap_share = comparison_share((int64_t)out->bytes, (int64_t)heap);
     out->bytes_per_second = candidate->trend.slope;
     out->low = candidate->trend.low;

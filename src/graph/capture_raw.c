@@ -120,7 +120,9 @@ static void look_at_word(struct raw_search *search, uint64_t word) {
         else
             high = middle;
     }
-    if (word < blocks[low].begin || word - blocks[low].begin >= blocks[low].size || blocks[low].owner != UINT32_MAX)
+    /* malloc/malloc.c: the last word of a block is where the next chunk begins, and lists of free chunks point there. */
+    if (word < blocks[low].begin || word - blocks[low].begin + WORD >= blocks[low].size ||
+        blocks[low].owner != UINT32_MAX)
         return;
     blocks[low].owner = search->owner;
     *vector_push(&search->pending, uint32_t) = (uint32_t)low;
@@ -185,12 +187,23 @@ static void search_objects(struct raw_search *search) {
     sampled_each_used(search->image, look_into_block, search);
 }
 
-static void search_libraries(struct raw_search *search) {
+/* The allocator's own lists and Python's tables may lead to anything: they come after those whose business it is. */
+static bool is_everybodys(const char *path) {
+    static const char *const names[] = {"libc.so", "libc-", "ld-", "libpython", "python"};
+    const char *name = strrchr(path, '/') + 1;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strncmp(name, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
+}
+
+static void search_libraries(struct raw_search *search, bool everybodys) {
     const struct memory *memory = &search->image->memory;
     for (size_t i = 0; i < memory->segment_count; i++) {
         const struct memory_segment *segment = &memory->segments[i];
         uint32_t wanted = SEGMENT_FILE | SEGMENT_WRITE;
-        if ((segment->flags & (wanted | SEGMENT_SHARED)) != wanted || segment->path[0] != '/')
+        if ((segment->flags & (wanted | SEGMENT_SHARED)) != wanted || segment->path[0] != '/' ||
+            is_everybodys(segment->path) != everybodys)
             continue;
         remote_address end = model_static_data_end(search->captured->model, segment);
         search->owner = search->captured->heap.graph.node_count + (uint32_t)search->libraries.count;
@@ -266,7 +279,8 @@ void capture_raw(const struct heap *heap, struct arena *arena, struct raw_holder
     find_blocks(&search);
     if (search.blocks.count < UINT32_MAX) {
         search_objects(&search);
-        search_libraries(&search);
+        search_libraries(&search, false);
+        search_libraries(&search, true);
         search_rest(&search);
         sum_up(&search, arena, out);
     }

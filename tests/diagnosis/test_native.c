@@ -117,6 +117,36 @@ static void draw_audit(int step, struct text *out) {
     repeat(out, 10 + 12 * step, "l -[]-> i@(bytes):3000;");
 }
 
+static void draw_opened(int step, struct text *out) {
+    text_add(out, "root -> m=shop(module); m -namespace-> g(dict); g -['OPEN']-> l(list);");
+    repeat(out, 4 + step, "l -[]-> i@(_lib.Stream?):64;");
+}
+
+static void observe_opened(int step, struct world *world, struct observation *out) {
+    struct raw_holder holders[] = {of_object(world_node(world, "i0"), (uint64_t)(4 + step) * 200 * KB)};
+    hold(step, world, out, holders, 1);
+}
+
+TEST(what_multiplying_objects_lead_to_is_growth_of_their_container) {
+    struct world *world = watch_observed(draw_opened, observe_opened);
+    CHECK_EQUAL(world->verdict.finding_count, 1);
+    CHECK_TEXT(found(world, 0), "certain growing-container shop.OPEN");
+    CHECK_TEXT(world->verdict.findings[0].title, "shop.OPEN grows by 200 kB/s");
+    CHECK(has_evidence(world, "its objects hold 2.1 MiB of native memory"));
+    CHECK_EQUAL(watch_observed(draw_opened, NULL)->verdict.finding_count, 0);
+}
+
+static void draw_opened_much(int step, struct text *out) {
+    draw_opened(step, out);
+    repeat(out, 4 + 4 * step, "l -[]-> j@(bytes):3000;");
+}
+
+TEST(a_container_that_grows_anyway_is_told_once) {
+    struct world *world = watch_observed(draw_opened_much, observe_opened);
+    CHECK_EQUAL(world->verdict.finding_count, 1);
+    CHECK_TEXT(world->verdict.findings[0].title, "shop.OPEN grows by 200 kB/s");
+}
+
 TEST(findings_of_both_sorts_are_ranked_by_rate) {
     struct world *world = watch_observed(draw_audit, observe_lost);
     CHECK_TEXT(found(world, 0), "certain native-leak <nobody: lost by C code>");
@@ -186,6 +216,8 @@ TEST(free_memory_without_growth_or_holder_is_no_fragmentation) {
 
 TEST_MAIN(RUN(blocks_that_nothing_points_to_are_a_native_leak); RUN(what_comes_and_goes_or_ends_or_is_little_is_no_leak);
           RUN(what_a_library_leads_to_is_native_growth_of_it);
-          RUN(what_an_object_leads_to_is_native_growth_below_its_path); RUN(findings_of_both_sorts_are_ranked_by_rate);
+          RUN(what_an_object_leads_to_is_native_growth_below_its_path);
+          RUN(what_multiplying_objects_lead_to_is_growth_of_their_container);
+          RUN(a_container_that_grows_anyway_is_told_once); RUN(findings_of_both_sorts_are_ranked_by_rate);
           RUN(memory_between_objects_is_fragmentation_and_has_a_holder);
           RUN(free_memory_without_growth_or_holder_is_no_fragmentation);)

@@ -5,11 +5,12 @@
 
 enum { PAGE = 4096, HEAP_LENGTH = 4 * PAGE, WRITABLE = SEGMENT_READ | SEGMENT_WRITE, CHUNK = 0x100, CHUNKS = 10 };
 #define HEAP 0x555500000000ull
+#define C_DATA 0x7f0000080000ull
 #define DATA 0x7f0000100000ull
 #define OPEN 0x7f0000200000ull
 #define STACK 0x7ffd00000000ull
 
-static unsigned char heap_bytes[HEAP_LENGTH], data[PAGE], open_memory[PAGE], stack[PAGE];
+static unsigned char heap_bytes[HEAP_LENGTH], c_data[PAGE], data[PAGE], open_memory[PAGE], stack[PAGE];
 
 /* Chunks of one size; block 0 is an object of a known type, block 1 one of a C type, block 2 a text. */
 static remote_address block(int number) {
@@ -26,6 +27,7 @@ static void put_in_block(int number, size_t offset, uint64_t word) {
 
 static void begin(unsigned used) {
     memset(heap_bytes, 0, sizeof heap_bytes);
+    memset(c_data, 0, sizeof c_data);
     memset(data, 0, sizeof data);
     memset(open_memory, 0, sizeof open_memory);
     memset(stack, 0, sizeof stack);
@@ -57,12 +59,13 @@ static void make(struct small_world *world) {
         {.role = ROLE_ROOT}, {.role = ROLE_SEQUENCE}, {.role = ROLE_OBJECT, .flags = TYPE_FOREIGN}, {.role = ROLE_TEXT}};
     struct image_bytes pieces[] = {
         {HEAP, heap_bytes, sizeof heap_bytes, WRITABLE | SEGMENT_HEAP, "[heap]"},
+        {C_DATA, c_data, sizeof c_data, WRITABLE | SEGMENT_FILE, "/usr/lib/libc.so.6"},
         {DATA, data, sizeof data, WRITABLE | SEGMENT_FILE, "/usr/lib/ratelib.so"},
         {OPEN, open_memory, sizeof open_memory, WRITABLE, ""},
         {STACK, stack, sizeof stack, WRITABLE | SEGMENT_STACK, "[stack]"},
     };
     *world = (struct small_world){0};
-    CHECK(!image_from_bytes(pieces, 4, &world->image));
+    CHECK(!image_from_bytes(pieces, 5, &world->image));
     struct captured *captured = &world->captured;
     world->model.image = world->image;
     captured->model = &world->model;
@@ -138,6 +141,21 @@ TEST(what_a_known_type_owns_is_part_of_its_size) {
     end(&world);
 }
 
+/* malloc/malloc.c: main_arena has the rest of the heap and lists of free chunks, in the data of the C library. */
+TEST(lists_of_free_chunks_hold_no_block) {
+    struct small_world world;
+    struct raw_holders holders;
+    begin(ALL & ~(1 << 9));
+    put(c_data, 96, block(9) - 16); /* where the free chunk begins is the end of the block before */
+    put(c_data, 104, block(3));
+    put(data, 80, block(3)); /* what a library has as well is its */
+    search(&world, &holders);
+    CHECK_EQUAL(held(&holders, RAW_LIBRARY, NODE_NONE), 1);
+    CHECK_EQUAL(held(&holders, RAW_LOST, NODE_NONE), 5);
+    CHECK_EQUAL(holders.count, 2);
+    end(&world);
+}
+
 TEST(letters_and_free_memory_hold_nothing) {
     struct small_world world;
     struct raw_holders holders;
@@ -185,5 +203,6 @@ TEST(the_object_behind_free_blocks_keeps_them) {
 }
 
 TEST_MAIN(RUN(blocks_without_a_pointer_are_lost); RUN(whoever_leads_to_a_block_holds_it);
-          RUN(what_a_known_type_owns_is_part_of_its_size); RUN(letters_and_free_memory_hold_nothing);
+          RUN(what_a_known_type_owns_is_part_of_its_size); RUN(lists_of_free_chunks_hold_no_block);
+          RUN(letters_and_free_memory_hold_nothing);
           RUN(use_is_told_and_what_objects_do_not_explain); RUN(the_object_behind_free_blocks_keeps_them);)
