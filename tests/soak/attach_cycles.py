@@ -5,20 +5,16 @@
 With --seconds no cycle begins after so many; "cycles" is the number reached. With --kill caulk is killed at a random
 moment of each attach and detach; then only that the server serves on counts, and that visits which are not killed find it
 in order."""
-import argparse
 import json
 import os
 import random
 import subprocess
-import sys
-import tempfile
 import time
 
 import soak
 import soak_snapshots
 
-import pythons  # in tests/support, as soak.py knows
-import target as targets
+import target as targets  # in tests/support, as soak.py knows
 
 WARM_UP = 0.2        # share of the cycles after which growth counts
 GROWTH_KIB = 1536    # of a threaded server's resident memory, which moves by itself
@@ -109,22 +105,11 @@ def attach_cycles(caulk, python, count, folder, kill=None, native=False, seconds
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=1000)
+    parser = soak.arguments(__doc__, 1000)
     parser.add_argument("--seconds", type=float, default=float("inf"), metavar="S")
-    parser.add_argument("--caulk", default=os.path.join(soak.HERE, "../../build/caulk"))
-    parser.add_argument("--python", default=sys.executable, help="a program, or a version such as 3.11")
     parser.add_argument("--native", action="store_true", help="with the slots of its libraries")
     parser.add_argument("--kill", type=int, default=None, metavar="SEED")
-    options = parser.parse_args()
-    python = pythons.find(options.python) if options.python in pythons.MINORS else options.python
-    if not python:
-        print("no Python %s on this machine: skipped" % options.python)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        figures = attach_cycles(os.path.abspath(options.caulk), python, options.count, folder, options.kill, options.native,
-                                options.seconds)
-        print(pythons.version_of(python), figures, flush=True)
+    soak.show_figures(parser, lambda options, *where: attach_cycles(*where, options.kill, options.native, options.seconds))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,9 @@
 """Kill caulk at a random moment, again and again: the target serves on, and the next visit clears up what was left.
 
     kill9.py [--count 200] [--seed N] [--caulk build/caulk] [--python PYTHON]"""
-import argparse
 import os
 import random
 import subprocess
-import sys
-import tempfile
 import time
 
 import soak
@@ -84,14 +81,9 @@ def wait_until_dead(service, pids):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=200)
+    parser = soak.arguments(__doc__, 200)
     parser.add_argument("--seed", type=int, default=int(time.time()))
-    parser.add_argument("--caulk", default=os.path.join(soak.HERE, "../../build/caulk"))
-    parser.add_argument("--python", default=sys.executable)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        print(kill9(os.path.abspath(options.caulk), options.python, options.count, folder, options.seed))
+    soak.show_figures(parser, lambda options, *where: kill9(*where, options.seed))
 
 
 if __name__ == "__main__":

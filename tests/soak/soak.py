@@ -1,12 +1,15 @@
-"""What the two soak tests share: a server under load, and how it must look when nobody is at it."""
+"""What the soak tests share: a server under load, how it must look when nobody is at it, and how a test is run by hand."""
+import argparse
 import os
 import sys
+import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "support"))
 
 import load as loads  # noqa: E402
+import pythons  # noqa: E402
 import target as targets  # noqa: E402
 
 
@@ -90,3 +93,24 @@ def traced_by(pid):
 
 def stopped_tasks(pid):
     return [task for task in tasks_of(pid) if task_field(pid, task, "State") in ("t", "T")]
+
+
+def arguments(text, count):
+    """The options that every soak test has."""
+    parser = argparse.ArgumentParser(description=text.splitlines()[0])
+    parser.add_argument("--count", type=int, default=count)
+    parser.add_argument("--caulk", default=os.path.join(HERE, "../../build/caulk"))
+    parser.add_argument("--python", default=sys.executable, help="a program, or a version such as 3.11")
+    return parser
+
+
+def show_figures(parser, test):
+    """Prints what test(options, caulk, python, count, folder) returns."""
+    options = parser.parse_args()
+    python = pythons.find(options.python) if options.python in pythons.MINORS else options.python
+    if not python:
+        print("no Python %s on this machine: skipped" % options.python)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        figures = test(options, os.path.abspath(options.caulk), python, options.count, folder)
+        print(pythons.version_of(python), figures, flush=True)

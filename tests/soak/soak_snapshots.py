@@ -4,17 +4,13 @@
 
 --full sends requests without a pause between them. Calls of the server that fail with EINTR are counted; only
 the kinds that the kernel interrupts at any stop of a thread (waiters.py: MAY_BE_INTERRUPTED) may have any."""
-import argparse
 import os
 import subprocess
-import sys
-import tempfile
 import time
 
 import soak
 import waiters
 
-import pythons  # in tests/support, as soak.py knows
 
 
 def check_interrupted(counts):
@@ -51,19 +47,9 @@ def soak_snapshots(caulk, python, count, folder, pause=0.003):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=500)
-    parser.add_argument("--caulk", default=os.path.join(soak.HERE, "../../build/caulk"))
-    parser.add_argument("--python", default=sys.executable, help="a program, or a version such as 3.11")
+    parser = soak.arguments(__doc__, 500)
     parser.add_argument("--full", action="store_true", help="requests without a pause")
-    options = parser.parse_args()
-    python = pythons.find(options.python) if options.python in pythons.MINORS else options.python
-    if not python:
-        print("no Python %s on this machine: skipped" % options.python)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        figures = soak_snapshots(os.path.abspath(options.caulk), python, options.count, folder, 0 if options.full else 0.003)
-        print(pythons.version_of(python), figures, flush=True)
+    soak.show_figures(parser, lambda options, *where: soak_snapshots(*where, 0 if options.full else 0.003))
 
 
 if __name__ == "__main__":
