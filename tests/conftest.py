@@ -1,4 +1,5 @@
 """What all tests of the Python side share: the binary, the Pythons, programs that are always ended."""
+import glob
 import os
 import sys
 
@@ -6,38 +7,35 @@ import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 
+import built  # noqa: E402
 import pythons  # noqa: E402
 import target as targets  # noqa: E402
-
-BUILD = os.environ.get("CAULK_BUILD") or os.path.dirname(os.environ.get("CAULK", "")) or os.path.join(pythons.ROOT, "build")
 
 
 @pytest.fixture(scope="session")
 def caulk():
-    """Path of the program under test: $CAULK, else caulk in the build folder."""
-    path = os.environ.get("CAULK", os.path.join(BUILD, "caulk"))
-    if not os.access(path, os.X_OK):
-        pytest.fail("no program at %s: build it first (make), or name it in $CAULK" % path, pytrace=False)
-    return os.path.abspath(path)
+    """Path of the program under test."""
+    return built.find("CAULK", "caulk")
 
 
 @pytest.fixture(scope="session")
 def dump_graph():
     """The test program that prints the graph of a process."""
-    path = os.environ.get("CAULK_DUMP_GRAPH", os.path.join(BUILD, "tests", "cpython", "dump_graph"))
-    if not os.access(path, os.X_OK):
-        pytest.fail("no program at %s: build it first (make), or name it in $CAULK_DUMP_GRAPH" % path, pytrace=False)
-    return os.path.abspath(path)
+    return built.find("CAULK_DUMP_GRAPH", "tests", "cpython", "dump_graph")
 
 
 @pytest.fixture(scope="session", params=pythons.BUILDS)
 def python(request):
     """Each Python of this machine in turn. One that is missing is skipped, and named at the end of the run."""
-    found = pythons.find(request.param)
-    if not found:
-        pythons.MISSING.append(request.param)
-        pytest.skip("CPython %s is not on this machine" % request.param)
-    return found
+    return pythons.need(request.param)
+
+
+@pytest.fixture(scope="session")
+def python_with_gil(python):
+    """The same without the free-threaded builds, which are not sampled."""
+    if pythons.is_free_threaded(python):
+        pytest.skip("free-threaded builds are not sampled")
+    return python
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +55,19 @@ def newest_python():
         if found:
             return found
     pytest.fail("none of CPython %s is on this machine" % ", ".join(pythons.MINORS))
+
+
+@pytest.fixture(params=("3.9", "newest"))
+def any_python(request, newest_python):
+    """The oldest and the newest, for tests that need no more than these."""
+    return newest_python if request.param == "newest" else pythons.need(request.param)
+
+
+@pytest.fixture(params=("libjemalloc.so.2", "libmimalloc.so.*", "libtcmalloc_minimal.so.4"))
+def other_allocator(request):
+    """A library with another malloc, to be preloaded."""
+    found = glob.glob("/usr/lib/*/" + request.param)
+    return found[0] if found else pytest.skip("no %s on this machine" % request.param)
 
 
 @pytest.fixture

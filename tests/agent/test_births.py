@@ -6,23 +6,9 @@ import subprocess
 
 import pytest
 
-import pythons
-import recording
-from test_sampler import Sampled, check_sums, library, live_in  # noqa: F401
+from sampled import check_sums, live_in
 
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "births_program.py")
-
-
-@pytest.fixture
-def python(python):
-    if pythons.version_of(python).endswith("t"):
-        pytest.skip("free-threaded builds are not sampled")
-    return python
-
-
-@pytest.fixture
-def sampled(library, tmp_path):  # noqa: F811
-    return Sampled(library, str(tmp_path))
 
 
 def measure(python, sampled, kind, interval, count):
@@ -34,19 +20,23 @@ def measure(python, sampled, kind, interval, count):
     return int(done.stdout), live_in(found, "remember")[0], live_in(found, "handle")[0]
 
 
+def deviation(truth, interval):
+    """Of the estimate, which is a Poisson sample of so many bytes."""
+    return math.sqrt(truth * interval)
+
+
 @pytest.mark.parametrize("kind", ["float", "tuple", "list"])
-def test_a_leak_from_free_lists_is_estimated_and_blamed(python, sampled, kind):
+def test_a_leak_from_free_lists_is_estimated_and_blamed(python_with_gil, sampled, kind):
     interval = 3000
-    truth, leaked, innocent = measure(python, sampled, kind, interval, 15000)
-    # Six deviations of a Poisson sample of so many bytes (one run in 500 million is outside), and what a chance of one in
-    # twenty for each block leaves of bias.
-    assert abs(leaked - truth) < 6 * math.sqrt(truth * interval) + 0.02 * truth
+    truth, leaked, innocent = measure(python_with_gil, sampled, kind, interval, 15000)
+    # One run in 500 million is outside of six deviations, and what a chance of one in twenty for each block leaves of bias.
+    assert abs(leaked - truth) < 6 * deviation(truth, interval) + 0.02 * truth
     assert innocent < 0.03 * truth + 10 * interval
 
 
 @pytest.mark.parametrize("kind", ["float", "tuple", "list"])
-def test_every_birth_is_counted(python, sampled, kind):
-    truth, leaked, innocent = measure(python, sampled, kind, 1, 3000)
+def test_every_birth_is_counted(python_with_gil, sampled, kind):
+    truth, leaked, innocent = measure(python_with_gil, sampled, kind, 1, 3000)
     assert leaked == pytest.approx(truth, abs=1000)  # to 3.10 a frame is kept too
     assert innocent < 1000
 
@@ -70,9 +60,9 @@ os._exit(0)
 """
 
 
-def test_floats_that_arithmetic_uses_up_are_counted_one_by_one(python, sampled):
+def test_floats_that_arithmetic_uses_up_are_counted_one_by_one(python_with_gil, sampled):
     """The interpreter frees some of them by itself; a collection empties the free lists."""
-    sampled.run(python, ARITHMETIC, "interval=1")
+    sampled.run(python_with_gil, ARITHMETIC, "interval=1")
     found = sampled.only()
     bytes_kept, count = live_in(found, "keep")
     # `kept` has its items in one more block; what it had before was freed.

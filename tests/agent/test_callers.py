@@ -6,19 +6,6 @@ import pytest
 
 import pythons
 import recording
-from test_sampler import Sampled, library  # noqa: F401
-
-
-@pytest.fixture
-def python(python):
-    if pythons.version_of(python).endswith("t"):
-        pytest.skip("free-threaded builds are not sampled")
-    return python
-
-
-@pytest.fixture
-def sampled(library, tmp_path):  # noqa: F811
-    return Sampled(library, str(tmp_path))
 
 
 def callers_of(found, function):
@@ -50,8 +37,8 @@ os._exit(0)
 """
 
 
-def test_a_task_that_was_resumed_shows_who_awaits_it(python, sampled):
-    sampled.run(python, AWAITS, "interval=1")
+def test_a_task_that_was_resumed_shows_who_awaits_it(python_with_gil, sampled):
+    sampled.run(python_with_gil, AWAITS, "interval=1")
     assert callers_of(sampled.only(), "innermost")[:3] == ["innermost", "middle", "outer"]
 
 
@@ -76,12 +63,12 @@ os._exit(0)
 """
 
 
-def test_greenlets_have_their_own_callers(python, sampled):
-    folder = os.path.join(pythons.CACHE, "greenlets-" + pythons.minor_of(pythons.version_of(python)))
+def test_greenlets_have_their_own_callers(python_with_gil, sampled):
+    folder = os.path.join(pythons.CACHE, "greenlets-" + pythons.minor_of(pythons.version_of(python_with_gil)))
     installed = glob.glob(folder + "/lib/python*/site-packages/greenlet")
     if not installed:
         pytest.skip("no greenlet for this Python: tests/deploy installs it")
-    done = sampled.run(python, SWITCHES, "interval=1", environment={"PYTHONPATH": os.path.dirname(installed[0])})
+    done = sampled.run(python_with_gil, SWITCHES, "interval=1", environment={"PYTHONPATH": os.path.dirname(installed[0])})
     assert done.returncode == 0, done.stderr
     found = sampled.only()
     held = {}

@@ -1,5 +1,4 @@
 """What a program may do to itself, and what may happen to the sampler: the program's output and end stay its own."""
-import glob
 import os
 import signal
 import subprocess
@@ -9,9 +8,7 @@ import pytest
 
 import pythons
 import recording
-
-BUILD = os.environ.get("CAULK_BUILD") or os.path.dirname(os.environ.get("CAULK", "")) or os.path.join(pythons.ROOT, "build")
-LIBRARY = os.environ.get("CAULK_AGENT_LIBRARY") or os.path.join(BUILD, "libcaulk_agent.so")
+from sampled import Sampled, check_live
 
 # Each program meets two of these in turn.
 WORLDS = [("3.9", "interval=1 native=1"), ("3.11", "interval=2000"), ("3.13", "interval=1"), ("3.15", "interval=2000 native=1")]
@@ -267,45 +264,39 @@ PROGRAMS = {
 NEED_ROOT = ("another user", "another root")
 
 
-def run(python, program, words, folder, **more):
-    environment = dict(os.environ, FOLDER=str(folder), EMPTY=str(folder / "empty"), PYTHONDONTWRITEBYTECODE="1",
-                       LD_PRELOAD=LIBRARY, CAULK_AGENT="file=%s/r.%%p %s" % (folder, words))
-    environment.pop("PYTHONMALLOC", None)
+def run(sampled, python, program, words, folder):
+    environment = sampled.environment(words, FOLDER=sampled.folder, EMPTY=str(folder / "empty"), PYTHONDONTWRITEBYTECODE="1")
     (folder / "empty").mkdir()
     (folder / "program.py").write_text(BEGIN + textwrap.dedent(program))
     # Signals that end it leave no core.
     return subprocess.run(["/bin/sh", "-c", 'ulimit -c 0; exec "$@"', "sh", python, "-W", "ignore", str(folder / "program.py")],
-                          env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, **more)
+                          env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
 
 
-def complete(folder):
-    """The recordings of the folder that can be read."""
-    found = []
-    for path in glob.glob("%s/r.*" % folder):
-        if os.path.getsize(path) > 1 << 20:
-            found.append(recording.Recording(path))
-    return found
+def complete(sampled):
+    """The recordings that can be read."""
+    return [recording.Recording(path) for path in sampled.paths() if os.path.getsize(path) > 1 << 20]
 
 
 @pytest.mark.parametrize("name, minor, words", [(name, *WORLDS[(number + half) % 4])
                                                 for number, name in enumerate(PROGRAMS) for half in (0, 2)])
-def test_the_program_goes_on(tmp_path, name, minor, words):
-    python = pythons.find(minor) or pytest.skip("CPython %s is not on this machine" % minor)
+def test_the_program_goes_on(sampled, tmp_path, name, minor, words):
+    python = pythons.need(minor)
     if name in NEED_ROOT and os.geteuid() != 0:
         pytest.skip("needs root")
     program, output, status, least = PROGRAMS[name]
-    done = run(python, program, words, tmp_path)
+    done = run(sampled, python, program, words, tmp_path)
     assert (done.returncode, done.stdout) == (status, output), done.stderr
     if not least:
         return
-    found = complete(tmp_path)
+    found = complete(sampled)
     assert sum(one.samples > 50 for one in found) >= least, [one.samples for one in found]
     for one in found:
-        assert sum(stack.live_bytes for stack in one.stacks) == pytest.approx(one.live_bytes / recording.ONE)
+        check_live(one)
 
 
 @pytest.mark.parametrize("how", ["no such folder", "files of no size", "a folder that cannot be written"])
-def test_where_no_recording_can_be_the_program_runs(newest_python, tmp_path, how):
+def test_where_no_recording_can_be_the_program_runs(newest_python, library, tmp_path, how):
     limit = None
     folder = tmp_path / "missing" if how == "no such folder" else tmp_path
     if how == "files of no size":
@@ -314,8 +305,7 @@ def test_where_no_recording_can_be_the_program_runs(newest_python, tmp_path, how
             resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
     if how == "a folder that cannot be written":
         folder = "/proc"
-    environment = dict(os.environ, LD_PRELOAD=LIBRARY, CAULK_AGENT="file=%s/r.%%p interval=1" % folder)
-    done = subprocess.run([newest_python, "-c", BEGIN + "print(good(), child_works())"], env=environment, capture_output=True,
-                          text=True, preexec_fn=limit, timeout=60)
+    sampled = Sampled(library, folder)
+    done = sampled.run(newest_python, BEGIN + "print(good(), child_works())", "interval=1", preexec_fn=limit)
     assert (done.returncode, done.stdout, done.stderr) == (0, "True 3\n", "")
-    assert not glob.glob("%s/r.*" % folder)
+    assert not sampled.paths()

@@ -7,20 +7,11 @@ import subprocess
 
 import pytest
 
-import pythons
-
 HERE = os.path.dirname(os.path.abspath(__file__))
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="register names of this processor")
 
 
-@pytest.fixture(params=("3.9", "newest"))
-def any_python(request, newest_python):
-    found = newest_python if request.param == "newest" else pythons.find(request.param)
-    return found or pytest.skip("CPython %s is not on this machine" % request.param)
-
-
-def ask(caulk, python, *words):
-    probe = os.path.join(os.path.dirname(caulk), "tests/agent/libstack_probe.so")
+def ask(probe, python, *words):
     command = [python, os.path.join(HERE, "ask_native_probe.py"), probe, *words]
     result = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
@@ -32,8 +23,8 @@ def is_whole(chain, least):
     return chain["same"] and chain["depth"] >= least and 0 <= chain["left"] <= 1
 
 
-def test_chains_are_those_of_the_c_library(caulk, any_python):
-    answer = ask(caulk, any_python, "chains")
+def test_chains_are_those_of_the_c_library(probe, any_python):
+    answer = ask(probe, any_python, "chains")
     assert is_whole(answer["here"], 8), answer
     assert is_whole(answer["deep"], answer["here"]["depth"] + 8), answer
     assert len(answer["sorted"]) == 2 and all(is_whole(chain, 10) for chain in answer["sorted"])
@@ -58,12 +49,12 @@ def rows_of(library, keep):
 
 
 @pytest.mark.skipif(not shutil.which("readelf"), reason="no binutils here")
-def test_rules_are_those_of_readelf(caulk, newest_python, tmp_path):
+def test_rules_are_those_of_readelf(probe, newest_python, tmp_path):
     with open("/proc/self/maps") as stream:
         library = next(line.split()[-1] for line in stream if "/libc.so.6" in line or "/libc-2" in line)
     system_python = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else newest_python
     rows = rows_of(library, 4000)
     (tmp_path / "rows.json").write_text(json.dumps(rows))
-    answer = ask(caulk, system_python, "rules", library, str(tmp_path / "rows.json"))
+    answer = ask(probe, system_python, "rules", library, str(tmp_path / "rows.json"))
     assert answer["wrong"] == [], answer["wrong_count"]
     assert answer["right"] > 3000 and answer["unknown"] < 0.05 * len(rows), answer

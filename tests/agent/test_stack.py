@@ -16,14 +16,9 @@ def ask(python, probe, *options, **environment):
 
 
 @pytest.fixture(scope="module")
-def probe(caulk):
-    return os.path.join(os.path.dirname(caulk), "tests/agent/libstack_probe.so")
-
-
-@pytest.fixture(scope="module")
 def answer(python, probe):
     result = ask(python, probe)
-    if pythons.version_of(python).endswith("t"):
+    if pythons.is_free_threaded(python):
         assert "assert probe.probe_begin()" in result.stderr
         pytest.skip("the sampler refuses a free-threaded build")
     assert result.returncode == 0, result.stderr

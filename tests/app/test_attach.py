@@ -14,6 +14,7 @@ import pytest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 import pythons  # noqa: E402
+import seccomp  # noqa: E402
 
 USAGE, NO_TARGET, NOT_PYTHON, UNSUPPORTED, BUSY = 64, 66, 67, 68, 69
 SAMPLING, STOPPED = 1, 2  # src/wire/wire.h, enum wire_state
@@ -142,22 +143,14 @@ def check_round(caulk, process):
         check_runs(process)
 
 
-def is_free_threaded(python):
-    return subprocess.run([python, "-c", "import sysconfig; print(sysconfig.get_config_var('Py_GIL_DISABLED'))"],
-                          capture_output=True, text=True).stdout.strip() == "1"
-
-
 @pytest.fixture(params=SOME)
 def some_python(request):
-    found = pythons.find(request.param)
-    if not found:
-        pytest.skip("CPython %s is not on this machine" % request.param)
-    return found
+    return pythons.need(request.param)
 
 
 def test_every_version(caulk, target, python):
     process = target([python, "-c", program("a busy loop")])
-    if not is_free_threaded(python):
+    if not pythons.is_free_threaded(python):
         check_round(caulk, process)
         return
     result = call(caulk, "attach", process.pid)
@@ -166,12 +159,9 @@ def test_every_version(caulk, target, python):
     check_clean(process)
 
 
-@pytest.mark.parametrize("version", ["3.11", "3.14"])
+@pytest.mark.parametrize("python", ["3.11", "3.14"], indirect=True)
 @pytest.mark.parametrize("world", [name for name in WORLDS if name != "a busy loop"])
-def test_worlds(caulk, target, version, world):
-    python = pythons.find(version)
-    if not python:
-        pytest.skip("CPython %s is not on this machine" % version)
+def test_worlds(caulk, target, python, world):
     check_round(caulk, target([python, "-c", program(world)]))
 
 
@@ -186,9 +176,7 @@ def test_the_way_is_told(caulk, target, some_python):
 
 @pytest.mark.parametrize("how", ["variable", "option"])
 def test_disabled_remote_debugging(caulk, target, how):
-    python = pythons.find("3.14")
-    if not python:
-        pytest.skip("CPython 3.14 is not on this machine")
+    python = pythons.need("3.14")
     options = ["-X", "disable-remote-debug"] if how == "option" else []
     process = target([python, *options, "-c", program("a busy loop")],
                      env={"PYTHON_DISABLE_REMOTE_DEBUG": "1"} if how == "variable" else {})
@@ -311,31 +299,18 @@ def test_another_root_without_proc(caulk, target, tmp_path, version):
 
 # --- seccomp ---
 
-FILTER = """
-import ctypes, struct
-code = [(0x20, 0, 0, 0), (0x15, 0, 1, %d), (0x06, 0, 0, %d), (0x06, 0, 0, 0x7fff0000)]
-class Program(ctypes.Structure):
-    _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_char_p)]
-libc = ctypes.CDLL(None)
-assert libc.prctl(38, 1, 0, 0, 0) == 0
-assert libc.prctl(22, 2, ctypes.byref(Program(4, b"".join(struct.pack("HBBI", *line) for line in code)))) == 0
-"""
-KILL, FAIL = 0x80000000, 0x50001
-FORK, MMAP, MEMFD_CREATE = 57, 9, 319
-
-
 def filtered(number, verdict):
-    return (FRAME % 0).replace('print("ready"', FILTER % (number, verdict) + 'print("ready"') + WORLDS["a busy loop"][1]
+    return (FRAME % 0).replace('print("ready"', seccomp.deny([number], verdict) + 'print("ready"') + WORLDS["a busy loop"][1]
 
 
 @needs_root
 def test_a_filter_that_is_not_in_the_way(caulk, target, some_python):
-    check_round(caulk, target([some_python, "-c", filtered(FORK, KILL)]))
+    check_round(caulk, target([some_python, "-c", filtered(seccomp.FORK, seccomp.KILL)]))
 
 
 @needs_root
 def test_a_filter_that_would_kill(caulk, target, some_python):
-    process = target([some_python, "-c", filtered(MEMFD_CREATE, KILL)])
+    process = target([some_python, "-c", filtered(seccomp.MEMFD_CREATE, seccomp.KILL)])
     result = call(caulk, "attach", process.pid)
     assert result.returncode == BUSY and "seccomp filter would end it" in result.stderr, result
     check_clean(process)
@@ -345,7 +320,7 @@ def test_a_filter_that_would_kill(caulk, target, some_python):
 
 @needs_root
 def test_a_filter_against_files_in_memory(caulk, target, some_python, tmp_path):
-    process = target([some_python, "-c", filtered(MEMFD_CREATE, FAIL)])
+    process = target([some_python, "-c", filtered(seccomp.MEMFD_CREATE, seccomp.FAIL)])
     call_json(caulk, "attach", process.pid, "-o", tmp_path / "recording")
     assert (tmp_path / "recording").read_bytes()[24] == SAMPLING
     check_clean(process)

@@ -2,7 +2,6 @@
 whatever it does to its blocks, and after caulk detach nothing leads to the sampler any more."""
 import atexit
 import functools
-import glob
 import json
 import os
 import shutil
@@ -12,9 +11,8 @@ import tempfile
 
 import pytest
 
-import pythons
 import test_attach
-from test_attach import call, call_json, is_free_threaded, mappings
+from test_attach import call, call_json, mappings
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "native.c")
 BOUND = {"now": ["-Wl,-z,relro,-z,now"], "lazy": ["-Wl,-z,lazy"], "direct": ["-fno-plt", "-Wl,-z,relro,-z,now"]}
@@ -149,10 +147,8 @@ def world(caulk, target, tmp_path):
     return lambda python, **more: World(caulk, target, tmp_path, python, **more)
 
 
-def test_leaked_blocks_are_on_their_line(world, python):
-    if is_free_threaded(python):
-        pytest.skip("the sampler is for builds with a GIL")
-    it = world(python)
+def test_leaked_blocks_are_on_their_line(world, python_with_gil):
+    it = world(python_with_gil)
     it.do("leak", "leak_by_all", "churn")
     it.attach("--every-byte")
     it.do("drop", "leak", "leak", "leak_by_all", "churn", "leak_mapping", "keep_python")
@@ -195,11 +191,8 @@ def test_sampled(world, newest_python):
     assert lines.get("churn", {"live_bytes": 0})["live_bytes"] == 0
 
 
-@pytest.mark.parametrize("version", ["3.9", "3.12", "3.14"])
-def test_a_library_that_comes_later(world, version):
-    python = pythons.find(version)
-    if not python:
-        pytest.skip("CPython %s is not on this machine" % version)
+@pytest.mark.parametrize("python", ["3.9", "3.12", "3.14"], indirect=True)
+def test_a_library_that_comes_later(world, python):
     it = world(python)
     it.attach("--every-byte")
     it.do("load_another")
@@ -258,13 +251,9 @@ def test_native_is_asked_for_each_time(world, newest_python):
     assert it.slots_of_the_sampler() == 0
 
 
-@pytest.mark.parametrize("version", ["3.9", "3.13"])
-@pytest.mark.parametrize("name", ["libjemalloc.so.2", "libmimalloc.so.*", "libtcmalloc_minimal.so.4"])
-def test_other_allocators(world, name, version):
-    paths, python = glob.glob("/usr/lib/*/" + name), pythons.find(version)
-    if not paths or not python:
-        pytest.skip("no %s or no CPython %s on this machine" % (name, version))
-    it = world(python, preload=paths[0])
+@pytest.mark.parametrize("python", ["3.9", "3.13"], indirect=True)
+def test_other_allocators(world, other_allocator, python):
+    it = world(python, preload=other_allocator)
     it.do("leak", "leak_by_all", "threads_begin")
     it.attach("--every-byte")
     it.do("leak", "drop", "leak", "leak_by_all", "churn", "load_another")
@@ -289,11 +278,8 @@ def test_a_fork(world, newest_python):
     it.check_goes_on()
 
 
-@pytest.mark.parametrize("version", ["3.9", "3.14"])
-def test_in_and_out_under_load(world, version):
-    python = pythons.find(version)
-    if not python:
-        pytest.skip("CPython %s is not on this machine" % version)
+@pytest.mark.parametrize("python", ["3.9", "3.14"], indirect=True)
+def test_in_and_out_under_load(world, python):
     it = world(python)
     it.do("threads_begin")
     for _ in range(int(os.environ.get("CAULK_CYCLES", "8"))):

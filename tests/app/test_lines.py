@@ -1,5 +1,4 @@
 """The sampler beside the heap of a process that runs: which lines allocated what grows, what lives, what is asked for."""
-import json
 import os
 import subprocess
 import textwrap
@@ -7,7 +6,6 @@ import time
 
 import pytest
 
-import pythons
 import verdict as verdicts
 
 SERVICE = """
@@ -52,13 +50,9 @@ def line_of(path, mark):
         return next(number for number, text in enumerate(stream, 1) if text.rstrip().endswith("# " + mark))
 
 
-def find(minor):
-    return pythons.find(minor) or pytest.skip("CPython %s is not on this machine" % minor)
-
-
-@pytest.mark.parametrize("minor", ["3.9", "3.11", "3.14"])
-def test_leaks_with_lines(caulk, target, path, minor):
-    service = target([find(minor), path])
+@pytest.mark.parametrize("python", ["3.9", "3.11", "3.14"], indirect=True)
+def test_leaks_with_lines(caulk, target, path, python):
+    service = target([python, path])
     result = verdicts.run(caulk, "leaks", service.pid, "--lines", "--seconds", 8, "--json", "-", timeout=100)
     verdict = result.json()
     assert not [note for note in verdict["notes"] if "no allocation lines" in note], verdict["notes"]

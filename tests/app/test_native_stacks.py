@@ -50,12 +50,6 @@ PROGRAM = """
 """
 
 
-@pytest.fixture(params=("3.9", "newest"))
-def any_python(request, newest_python):
-    found = newest_python if request.param == "newest" else pythons.find(request.param)
-    return found or pytest.skip("CPython %s is not on this machine" % request.param)
-
-
 @pytest.fixture
 def library(tmp_path):
     def build(kind):

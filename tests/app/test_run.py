@@ -409,7 +409,7 @@ def test_gunicorn(start, tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    python = pythons.find("3.11") or pytest.skip("CPython 3.11 is not on this machine")
+    python = pythons.need("3.11")
     gunicorn = os.path.join(os.path.dirname(pythons.with_programs(python)), "gunicorn")
     run = start("--every-byte", "--watch", "0", gunicorn, "-w", "2", "-b", "127.0.0.1:%d" % port, "--no-control-socket",
                 "shop:application", python=None, cwd=tmp_path)

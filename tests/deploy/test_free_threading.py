@@ -13,10 +13,7 @@ HELD, THREADS = 2000, 6
 def free_threaded(request):
     if not request.param.endswith("t"):
         pytest.skip("not a free-threaded build")
-    found = pythons.find(request.param)
-    if not found:
-        pytest.skip("CPython %s is not on this machine: tools/build-pythons %s" % (request.param, request.param))
-    return found
+    return pythons.need(request.param)
 
 
 # Each thread makes and drops rings, lists and dicts, one collects all the time; HELD objects were made by threads that

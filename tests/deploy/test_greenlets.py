@@ -94,10 +94,7 @@ def test_the_path_leads_through_the_greenlet(caulk, snapshot):
 @pytest.mark.parametrize("minor, series", [("3.9", "1"), ("3.10", "1"), ("3.10", "2"), ("3.11", "2")])
 def test_the_path_leads_through_a_greenlet_of_an_older_library(caulk, target, minor, series):
     """greenlet 1 has all in the object itself; 2 has it in a C++ object with other fields before it than 3."""
-    python = pythons.find(minor)
-    if not python:
-        pytest.skip("CPython %s is not on this machine" % minor)
-    check_paths(caulk, target([with_greenlets(python, series), "-c", deploy.program(GREENLETS)]).pid)
+    check_paths(caulk, target([with_greenlets(pythons.need(minor), series), "-c", deploy.program(GREENLETS)]).pid)
 
 
 # The main stack is switched out, and one of two greenlets is at work.

@@ -1,5 +1,4 @@
 """Programs linked with musl, as in Alpine's containers: the reader needs no C library, the sampler starts with them."""
-import os
 import shutil
 import subprocess
 
@@ -13,11 +12,7 @@ MUSL = "3.13m"
 
 @pytest.fixture(scope="module")
 def musl_python():
-    found = os.environ.get("CAULK_PYTHON_3_13m") or pythons.fetched(MUSL)
-    if not os.path.exists(found):
-        pythons.MISSING.append(MUSL)
-        pytest.skip("CPython %s is not on this machine: tools/build-pythons %s" % (MUSL, MUSL))
-    return found
+    return pythons.need_fetched(MUSL, "CAULK_PYTHON_3_13m")
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import pytest
 
 import deploy
 import pythons
+import seccomp
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -65,28 +66,9 @@ def test_a_root_directory_with_another_c_library(caulk, target, tmp_path, releas
 
 # --- seccomp ---
 
-# A filter of system calls by ctypes: `DENIED` gets the verdict `ACTION`, all others are allowed.
-FILTER = """
-import ctypes, platform, struct, threading
-assert platform.machine() == "x86_64"
-def install(denied, action):
-    code = [(0x20, 0, 0, 0)]                                   # the number of the call
-    for number in denied:
-        code += [(0x15, 0, 1, number), (0x06, 0, 0, action)]   # is it this one? then so
-    code += [(0x06, 0, 0, 0x7fff0000)]                         # else it is allowed
-    class Program(ctypes.Structure):
-        _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_char_p)]
-    text = b"".join(struct.pack("HBBI", *line) for line in code)
-    libc = ctypes.CDLL(None)
-    assert libc.prctl(38, 1, 0, 0, 0) == 0
-    assert libc.prctl(22, 2, ctypes.byref(Program(len(code), text))) == 0
-"""
-CLONE_FORK_VFORK_CLONE3 = "(56, 57, 58, 435)"
-
-
-@pytest.mark.parametrize("action", ["0x80000000", "0x50001"], ids=["kills", "refuses"])
+@pytest.mark.parametrize("action", [seccomp.KILL, seccomp.FAIL], ids=["kills", "refuses"])
 def test_a_filter_that_forbids_the_fork(caulk, target, newest_python, tmp_path, action):
-    extra = FILTER + "install(%s, %s)" % (CLONE_FORK_VFORK_CLONE3, action)
+    extra = seccomp.deny([seccomp.CLONE, seccomp.FORK, seccomp.VFORK, seccomp.CLONE3], action)
     process = target([newest_python, "-c", deploy.program(extra)])
     deploy.check_visit(caulk, process, tmp_path, notes=1)
     assert "seccomp" in deploy.call(caulk, "top", process.pid, notes=1).stderr
@@ -102,26 +84,14 @@ def may_read_filters():
 @pytest.mark.skipif(not may_read_filters(), reason="filters are shown to root without a filter only")
 def test_a_filter_that_lets_it_fork(caulk, target, newest_python, tmp_path):
     """As in any container of Docker, whose filter refuses mount and the like: its program is read and run here."""
-    process = target([newest_python, "-c", deploy.program(FILTER + "install((165, 166, 246), 0x50001)")])
+    process = target([newest_python, "-c", deploy.program(seccomp.deny([165, 166, 246], seccomp.FAIL))])
     deploy.check_visit(caulk, process, tmp_path)
 
 
 def test_a_filter_that_allows_what_the_program_needs_only(caulk, target, newest_python, tmp_path):
     """A list of what is allowed, as of a sandbox; everything else ends the process, rt_sigreturn included."""
-    extra = FILTER + """
-def lock_in(allowed):
-    code = [(0x20, 0, 0, 0)]
-    for number in allowed:
-        code += [(0x15, 0, 1, number), (0x06, 0, 0, 0x7fff0000)]
-    code += [(0x06, 0, 0, 0x80000000)]
-    class Program(ctypes.Structure):
-        _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_char_p)]
-    text = b"".join(struct.pack("HBBI", *line) for line in code)
-    libc = ctypes.CDLL(None)
-    assert libc.prctl(38, 1, 0, 0, 0) == 0
-    assert libc.prctl(22, 2, ctypes.byref(Program(len(code), text))) == 0
-lock_in((0, 1, 9, 10, 11, 12, 25, 28, 202, 219, 231))  # read write mmap mprotect munmap brk mremap madvise futex exit
-"""
+    # read write mmap mprotect munmap brk mremap madvise futex exit
+    extra = seccomp.allow_only([0, 1, 9, 10, 11, 12, 25, 28, 202, 219, 231])
     process = target([newest_python, "-c", deploy.program(extra)])
     deploy.check_visit(caulk, process, tmp_path, notes=1)
 

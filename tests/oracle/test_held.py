@@ -2,7 +2,6 @@
 import os
 import subprocess
 
-import pytest
 import pythons
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -97,7 +96,7 @@ def test_tables_of_the_interpreter_have_names(python, dump_graph, target):
 
 def test_the_memory_of_a_bytearray_is_held_by_it(dump_graph, target):
     """From 3.15 on it is a bytes object."""
-    python = pythons.find("3.15") or pytest.skip("CPython 3.15 is not on this machine")
+    python = pythons.need("3.15")
     process = target([python, "-c", "KEPT = [bytearray(5000) for _ in range(7)]\nprint('ready', flush=True)\nimport time\ntime.sleep(60)"])
     rows = holders(dump_graph, process.pid, "bytes")
     assert sum(row[0] == "" and row[1:3] == ("bytearray", "buffer") for row in rows) >= 7

@@ -15,10 +15,7 @@ UNSUPPORTED = 68
 
 @pytest.mark.parametrize("name", pythons.OTHERS)
 def test_a_heap_is_read_exactly(name, dump_graph, tmp_path):
-    python = pythons.fetched(name)
-    if not os.path.exists(python):
-        pythons.MISSING.append(name)
-        pytest.skip("CPython %s is not on this machine" % name)
+    python = pythons.need_fetched(name)
     target = targets.Target([python, os.path.join(HERE, "heap_target.py")], str(tmp_path / "stderr"))
     try:
         report = oracle.compare(target, dump_graph, str(tmp_path / "oracle.bin"))
@@ -36,9 +33,7 @@ def test_a_heap_is_read_exactly(name, dump_graph, tmp_path):
 @pytest.mark.parametrize("name", [name for name in pythons.OTHERS if re.match(r"3\.1[2-9]d", name)])
 def test_a_debug_build_is_called_one(name, caulk, target, tmp_path):
     """Before 3.12 its structures are those of a release, and nothing tells it apart."""
-    python = pythons.fetched(name)
-    if not os.path.exists(python):
-        pytest.skip("CPython %s is not on this machine" % name)
+    python = pythons.need_fetched(name)
     one = target([python, "-c", "print('ready', flush=True); input()"])
     done = subprocess.run([caulk, "snapshot", str(one.pid), "-o", str(tmp_path / "one.caulk")], capture_output=True, text=True,
                           timeout=60)
@@ -49,12 +44,7 @@ def test_a_debug_build_is_called_one(name, caulk, target, tmp_path):
 
 @pytest.fixture(scope="module")
 def linking_all_objects():
-    name = "3.11r@bookworm"
-    python = os.environ.get("CAULK_PYTHON_3_11r") or pythons.fetched(name)
-    if not os.path.exists(python):
-        pythons.MISSING.append(name)
-        pytest.skip("CPython %s is not on this machine: tools/build-pythons %s" % (name, name))
-    return python
+    return pythons.need_fetched("3.11r@bookworm", "CAULK_PYTHON_3_11r")
 
 
 def test_a_build_that_links_all_objects_is_refused(caulk, target, linking_all_objects, tmp_path):

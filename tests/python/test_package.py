@@ -29,7 +29,7 @@ def run(python, code, build, **environment):
 
 @pytest.mark.parametrize("minor", ["3.9", "3.11", "3.14"])
 def test_start_lines_stop(build, minor):
-    python = pythons.find(minor) or pytest.skip("CPython %s is not on this machine" % minor)
+    python = pythons.need(minor)
     out = run(python, """
         import json, caulk
         def keep():
@@ -98,7 +98,7 @@ def test_what_caulk_refuses_is_an_exception(build, newest_python):
 @pytest.fixture(scope="session")
 def installed(build, tmp_path_factory):
     """A virtual environment with the wheel in it, made of the binaries under test."""
-    python = pythons.find("3.11") or pytest.skip("CPython 3.11 is not on this machine")
+    python = pythons.need("3.11")
     folder = tmp_path_factory.mktemp("installed")
     subprocess.run([python, "-m", "venv", folder], check=True, timeout=120)
     done = subprocess.run([folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index",
@@ -162,7 +162,7 @@ def test_a_bad_option_in_the_environment_does_not_stop_python(installed):
 
 def test_the_source_distribution_builds(build, tmp_path):
     """Its files are all that the wheel takes."""
-    python = pythons.find("3.11") or pytest.skip("CPython 3.11 is not on this machine")
+    python = pythons.need("3.11")
     code = ("import sys; sys.path.insert(0, %r); import caulk_build; print(caulk_build.build_sdist(%r))"
             % (os.path.join(PACKAGE, "build"), str(tmp_path)))
     name = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout.strip()

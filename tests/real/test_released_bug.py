@@ -14,9 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 def start(target, release):
     """(process, port) of the service with this release of aiohttp, on the Python that it was made for."""
-    executable = pythons.find("3.11")
-    if not executable:
-        pytest.skip("CPython 3.11 is not on this machine")
+    executable = pythons.need("3.11")
     try:
         python = pythons.environment(executable, os.path.join(HERE, "requirements-%s.txt" % release), "aiohttp-" + release)
     except RuntimeError as error:

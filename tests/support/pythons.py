@@ -63,6 +63,28 @@ def find(minor):
     return None
 
 
+def need(minor):
+    """The same; without one the test is skipped, and the end of the run names what was missing."""
+    return find(minor) or _miss(minor, "CPython %s is not on this machine" % minor)
+
+
+def need_fetched(name, variable=""):
+    """The same, of what is named in $`variable` or else that tools/fetch-pythons or tools/build-pythons calls `name`."""
+    found = os.environ.get(variable) or fetched(name)
+    return found if os.path.exists(found) else _miss(name, "CPython %s is not on this machine: tools/build-pythons %s" % (name, name))
+
+
+def is_free_threaded(executable):
+    code = "import sysconfig; print(sysconfig.get_config_var('Py_GIL_DISABLED'))"
+    return subprocess.run([executable, "-c", code], capture_output=True, text=True).stdout.strip() == "1"
+
+
+def _miss(name, why):
+    import pytest  # programs that are no tests import this file too
+    MISSING.append(name)
+    pytest.skip(why)
+
+
 def environment(executable, requirements, name):
     """Python of the environment `name`, made if it is not there yet. A failure is raised in plain words."""
     folder = os.path.join(CACHE, name)
