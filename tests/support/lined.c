@@ -1,7 +1,7 @@
 /* Functions that ask for memory in lines that tests know by the remark behind them. */
 #include <stdlib.h>
 
-#define ALONE __attribute__((noinline, noclone))
+#define ALONE __attribute__((noinline))
 #define INSIDE static inline __attribute__((always_inline))
 #define STAYS(mark) __asm__ volatile("# " mark ::: "memory") /* so that no two calls become one */
 
