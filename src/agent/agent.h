@@ -23,6 +23,7 @@
 
 /* Starts sampling. `options` is a line of `key=value` words separated by spaces, each one optional:
  *   file=PATH      the recording ("%p" becomes the pid); without it a memfd named WIRE_NAME
+ *   spare=PATH     a file with room for recordings of processes that cannot make one (struct wire_spare)
  *   interval=N     bytes between samples on average (524288); 1 takes every allocation
  *   budget=F       share of one CPU that sampling may cost (0.01): the interval doubles when it is exceeded
  *   memory=N       bytes that the agent may use for itself (16777216)

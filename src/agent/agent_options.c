@@ -24,15 +24,20 @@ static bool read_share(const char *text, double *out) {
     return end != text && !*end && *out > 0;
 }
 
+static bool read_path(const char *text, size_t capacity, char *out) {
+    size_t length = strlen(text);
+    if (length >= capacity)
+        return false;
+    memcpy(out, text, length + 1);
+    return true;
+}
+
 static bool read_word(const char *word, struct agent_options *options) {
     uint64_t number = 0;
-    if (!strncmp(word, "file=", 5)) {
-        size_t length = strlen(word + 5);
-        if (length >= sizeof options->file)
-            return false;
-        memcpy(options->file, word + 5, length + 1);
-        return true;
-    }
+    if (!strncmp(word, "file=", 5))
+        return read_path(word + 5, sizeof options->file, options->file);
+    if (!strncmp(word, "spare=", 6))
+        return read_path(word + 6, sizeof options->spare, options->spare);
     if (!strncmp(word, "budget=", 7))
         return read_share(word + 7, &options->budget);
     if (!strncmp(word, "interval=", 9))

@@ -50,21 +50,36 @@ static size_t plan_regions(size_t memory, struct wire_region *regions) {
     return offset;
 }
 
+/* Where a recording is to be; no name: in memory alone. */
+struct new_file {
+    int file; /* -1: memory without a name */
+    char name[4096 + 16];
+};
+
 /* "%p" becomes the pid; a name that is taken (by the program that this one replaced by exec, say) gets a number. */
-static int open_new(const char *path, int *out) {
-    char name[4096], numbered[4096 + 16];
+static int open_new(const char *path, struct new_file *out) {
+    char name[4096];
     const char *mark = strstr(path, "%p");
     int length = mark ? snprintf(name, sizeof name, "%.*s%d%s", (int)(mark - path), path, getpid(), mark + 2)
                       : snprintf(name, sizeof name, "%s", path);
     if (length < 0 || (size_t)length >= sizeof name)
         return ENAMETOOLONG;
     for (int number = 1; number < NAMES; number++) {
-        snprintf(numbered, sizeof numbered, number > 1 ? "%s-%d" : "%s", name, number);
-        *out = open(numbered, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        if (*out >= 0 || errno != EEXIST)
-            return *out >= 0 ? 0 : errno;
+        snprintf(out->name, sizeof out->name, number > 1 ? "%s-%d" : "%s", name, number);
+        out->file = open(out->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (out->file >= 0 || errno != EEXIST)
+            return out->file >= 0 ? 0 : errno;
     }
     return EEXIST;
+}
+
+/* The mapping stays; the program may close all files, and the number would be another file's then. */
+static void close_new(struct new_file *new, bool keep) {
+    if (new->file < 0)
+        return;
+    if (!keep && *new->name)
+        unlink(new->name);
+    close(new->file);
 }
 
 /* Beyond this a file that grows ends the process by SIGXFSZ. */
@@ -74,7 +89,7 @@ static bool file_may_have(size_t size) {
 }
 
 /* Whether pages can be made present one by one later; else the whole file gets its disk space now. */
-static bool populate(void *begin, size_t length, int *error_out) {
+bool agent_populate(void *begin, size_t length, int *error_out) {
     int known = errno;
     bool fine = madvise(begin, length, MADV_POPULATE_WRITE) == 0;
     *error_out = fine ? 0 : errno;
@@ -137,39 +152,56 @@ static void write_head(struct wire_head *head, size_t size, const struct wire_re
     memcpy(head->magic, WIRE_MAGIC, sizeof head->magic);
 }
 
-static int open_file(const char *path, size_t size, int *out) {
-    *out = -1;
+static int open_file(const char *path, size_t size, struct new_file *out) {
+    out->file = -1;
+    out->name[0] = 0;
     if (!file_may_have(size))
         return path ? EFBIG : 0;
     if (path)
         return open_new(path, out);
-    *out = memfd_create(WIRE_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (*out >= 0) /* nobody can take pages from under the program; the function of that name is fcntl64 in glibc alone */
-        syscall(SYS_fcntl, *out, F_ADD_SEALS, F_SEAL_SHRINK);
+    out->file = memfd_create(WIRE_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (out->file >= 0) /* nobody can take pages from under the program; that function is fcntl64 in glibc alone */
+        syscall(SYS_fcntl, out->file, F_ADD_SEALS, F_SEAL_SHRINK);
     return 0;
 }
 
 static int back_first(int file, struct wire_head *head, size_t size) {
     int error;
-    populate(head, PAGE, &error);
+    agent_populate(head, PAGE, &error);
     return error == EINVAL ? back_all(file, size, head) : error;
+}
+
+static int open_own(const char *path, size_t size, const struct wire_region *regions, struct wire_head **out) {
+    struct new_file new;
+    int error = open_file(path, size, &new);
+    if (!error && !(error = map_file(new.file, size, NULL, out))) {
+        write_head(*out, size, regions);
+        error = back_first(new.file, *out, size);
+        if (error)
+            munmap(*out, size);
+    }
+    close_new(&new, !error);
+    return error;
+}
+
+static int open_spare(size_t size, const struct wire_region *regions, struct wire_head **out) {
+    int error = agent_spare_take(size, out);
+    if (error)
+        return error;
+    if (!agent_populate(*out, WIRE_HEAD_SIZE, &error)) {
+        munmap(*out, size);
+        return error;
+    }
+    write_head(*out, size, regions);
+    return 0;
 }
 
 int agent_recording_open(const char *path, size_t memory, struct wire_head **out) {
     struct wire_region regions[WIRE_REGIONS];
     size_t size = plan_regions(memory, regions);
-    int file, error = open_file(path, size, &file);
-    if (error)
-        return error;
-    error = map_file(file, size, NULL, out);
-    if (!error) {
-        write_head(*out, size, regions);
-        error = back_first(file, *out, size);
-        if (error)
-            munmap(*out, size);
-    }
-    if (file >= 0)
-        close(file); /* the program may close all files and would close another's then: the mapping stays */
+    int error = open_own(path, size, regions, out);
+    if (error && path && open_spare(size, regions, out) == 0)
+        error = 0;
     if (!error && path)
         agent_guard(*out);
     return error;
@@ -181,7 +213,7 @@ static bool back_to(struct wire_head *head, enum wire_region_name name, uint64_t
     uint64_t whole = (uint64_t)region->capacity * region->entry_size, from = agent.backed[name] & ~(uint64_t)(PAGE - 1);
     uint64_t to = end + BACKED_STEP < whole ? end + BACKED_STEP : whole;
     int error;
-    if (!populate((char *)head + region->offset + from, round_to_page(to - from), &error))
+    if (!agent_populate((char *)head + region->offset + from, round_to_page(to - from), &error))
         return false;
     agent.backed[name] = to;
     return true;
@@ -228,6 +260,32 @@ static int write_copy(int file, struct wire_head *head, size_t size) {
     return error ? error : map_file(file, size, parent, &parent);
 }
 
+/* A kernel that knows no such call has no places to spare either: then it is memory without a name. */
+static int make_present(void *begin, size_t length) {
+    int error = 0;
+    return !length || agent_populate(begin, length, &error) || error == EINVAL ? 0 : error;
+}
+
+/* The same without a file: into `own`, which then takes the place of the parent's. */
+static int move_in(struct wire_head *own, const struct wire_head *head) {
+    int error = make_present(own, WIRE_HEAD_SIZE);
+    for (int i = 0; i < WIRE_REGIONS && !error; i++) {
+        const struct wire_region *region = &head->regions[i];
+        size_t length = (size_t)region->used * region->entry_size;
+        if (!(error = make_present((char *)own + region->offset, round_to_page(length))))
+            memcpy((char *)own + region->offset, (char *)agent_recording + region->offset, length);
+    }
+    if (!error)
+        *own = *head;
+    /* The kernel is asked directly: the hooks have the name of this function. */
+    if (!error && (void *)syscall(SYS_mremap, own, head->file_size, head->file_size, MREMAP_MAYMOVE | MREMAP_FIXED,
+                                  agent_recording) == MAP_FAILED)
+        error = errno;
+    if (error)
+        syscall(SYS_munmap, own, head->file_size);
+    return error;
+}
+
 /* What was written has its disk space; the rest is asked for when it is needed. */
 static int settle(int file, struct wire_head *head) {
     head->pid = getpid();
@@ -238,21 +296,40 @@ static int settle(int file, struct wire_head *head) {
     return back_first(file, agent_recording, head->file_size);
 }
 
+static int adopt_file(const char *path, struct wire_head *head) {
+    struct new_file new;
+    int error = open_file(path, head->file_size, &new);
+    if (!error && new.file < 0)
+        error = ENOENT;
+    if (!error)
+        error = write_copy(new.file, head, head->file_size);
+    if (!error)
+        error = settle(new.file, head);
+    close_new(&new, !error);
+    return error;
+}
+
+static int adopt_memory(const char *path, struct wire_head *head) {
+    struct wire_head *own;
+    int error = path ? agent_spare_take(head->file_size, &own) : map_file(-1, head->file_size, NULL, &own);
+    if (!error)
+        error = move_in(own, head);
+    return error ? error : settle(-1, head);
+}
+
 int agent_recording_adopt(void) {
     struct wire_head head = *agent_recording;
+    head.unrecorded = 0;
     for (int i = 0; i < WIRE_REGIONS; i++)
         head.regions[i].used = agent.used_at_fork[i];
     const char *path = agent.options.file[0] ? agent.options.file : NULL;
-    int file = -1, error = agent_recording_is_lost() ? ENODATA : open_file(path, head.file_size, &file);
-    if (!error && file < 0)
-        error = ENOSPC;
-    if (!error)
-        error = write_copy(file, &head, head.file_size);
-    if (!error)
-        error = settle(file, &head);
-    if (file >= 0)
-        close(file);
-    if (!error && path)
+    if (agent_recording_is_lost())
+        return ENODATA;
+    if (adopt_file(path, &head) && adopt_memory(path, &head)) {
+        __atomic_fetch_add(&agent_recording->unrecorded, 1, __ATOMIC_RELAXED);
+        return ENOSPC;
+    }
+    if (path)
         agent_guard(agent_recording);
-    return error;
+    return 0;
 }

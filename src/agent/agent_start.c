@@ -92,6 +92,7 @@ static void describe(struct wire_head *head) {
 static int begin_recording(const struct agent_options *options) {
     const char *path = options->file[0] ? options->file : NULL;
     struct wire_head *head;
+    agent_spare_find(options->spare);
     int error = agent_recording_open(path, options->memory, &head);
     if (error)
         return error;

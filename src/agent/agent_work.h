@@ -35,6 +35,7 @@ struct agent_span;
 /* Who has asked for what at the start. */
 struct agent_options {
     char file[4096 - 256];
+    char spare[4096 - 256];
     uint64_t interval, memory;
     double budget;
     int native;
@@ -225,6 +226,17 @@ void agent_account_rebuild(void (*walk_more)(void (*each)(const struct wire_bloc
 
 /* A child's own recording in place of its parent's. 0 or errno. */
 int agent_recording_adopt(void);
+
+/* Makes pages of a shared mapping present, so that no disk space is missed later. */
+bool agent_populate(void *begin, size_t length, int *error_out);
+
+/* ---- agent_spare.c ------------------------------------------------------------------------------------- */
+
+/* The file of that name, if it is one, gives places for recordings to this process and its children by fork. */
+void agent_spare_find(const char *path);
+
+/* Maps a place of `size` bytes, somewhere. 0 or errno. */
+int agent_spare_take(size_t size, struct wire_head **out);
 
 /* ---- agent_guard.c ----------------------------------------------------------------------------------- */
 

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
@@ -92,14 +93,56 @@ static bool decode(struct recording *recording, const char *name, struct arena *
 
 /* --- a folder --- */
 
-static bool read_one(const char *path, struct arena *arena, struct recording *out) {
-    struct stat status;
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    bool good = file >= 0 && fstat(file, &status) == 0 && S_ISREG(status.st_mode) &&
-                read_compact(file, 0, (uint64_t)status.st_size, arena, out) && decode(out, path, arena);
+struct error *recordings_make_spare(const char *folder, struct arena *arena) {
+    const char *path = arena_format(arena, "%s/%s", folder, WIRE_SPARE_NAME);
+    struct wire_spare page = {
+        .magic = WIRE_SPARE_MAGIC, .version = WIRE_VERSION, .count = WIRE_SPARE_PLACES, .stride = WIRE_SPARE_STRIDE};
+    off_t size = (off_t)(WIRE_HEAD_SIZE + WIRE_SPARE_PLACES * WIRE_SPARE_STRIDE);
+    struct rlimit limit; /* a file that grows beyond it ends caulk by SIGXFSZ */
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < (rlim_t)size)
+        return error_create(STATUS_OUTPUT, "making %s: files may not have that size", path);
+    int file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    bool good = file >= 0 && ftruncate(file, size) == 0 && pwrite(file, &page, sizeof page, 0) == sizeof page;
+    struct error *error = good ? NULL : error_from_errno(STATUS_OUTPUT, "making %s", path);
     if (file >= 0)
         close(file);
-    return good;
+    if (file >= 0 && error)
+        unlink(path);
+    return error;
+}
+
+static void add_one(int file, uint64_t base, uint64_t size, const char *path, struct arena *arena, struct vector *list,
+                    struct recordings *out) {
+    struct recording one = {0};
+    if (!read_compact(file, base, size, arena, &one) || !decode(&one, path, arena)) {
+        out->damaged++;
+        return;
+    }
+    out->missing += one.samples.head.unrecorded;
+    *vector_push(list, struct recording) = one;
+}
+
+static void add_spare(int file, const char *path, struct arena *arena, struct vector *list, struct recordings *out) {
+    struct wire_spare page;
+    if (!read_at(file, 0, sizeof page, &page))
+        return;
+    for (uint32_t i = 0; i < page.taken && i < WIRE_SPARE_PLACES; i++)
+        add_one(file, WIRE_HEAD_SIZE + i * WIRE_SPARE_STRIDE, WIRE_SPARE_STRIDE, path, arena, list, out);
+}
+
+static void add_file(const char *folder, const char *name, struct arena *arena, struct vector *list,
+                     struct recordings *out) {
+    const char *path = arena_format(arena, "%s/%s", folder, name);
+    struct stat status;
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (file < 0 || fstat(file, &status) != 0 || !S_ISREG(status.st_mode))
+        out->damaged++;
+    else if (strcmp(name, WIRE_SPARE_NAME) == 0)
+        add_spare(file, path, arena, list, out);
+    else
+        add_one(file, 0, (uint64_t)status.st_size, path, arena, list, out);
+    if (file >= 0)
+        close(file);
 }
 
 static int by_start(const void *a, const void *b) {
@@ -122,15 +165,9 @@ void recordings_read_folder(const char *folder, struct arena *arena, struct reco
     *out = (struct recordings){0};
     struct vector list = {0};
     DIR *directory = opendir(folder);
-    for (struct dirent *entry; directory && (entry = readdir(directory));) {
-        struct recording one = {0};
-        if (entry->d_name[0] == '.')
-            continue;
-        if (read_one(arena_format(arena, "%s/%s", folder, entry->d_name), arena, &one))
-            *vector_push(&list, struct recording) = one;
-        else
-            out->damaged++;
-    }
+    for (struct dirent *entry; directory && (entry = readdir(directory));)
+        if (entry->d_name[0] != '.')
+            add_file(folder, entry->d_name, arena, &list, out);
     if (directory)
         closedir(directory);
     finish(&list, arena, out);

@@ -22,7 +22,11 @@ struct recordings {
     struct recording *list; /* the first process first */
     size_t count;
     size_t damaged; /* left out: no recording could be read from them */
+    size_t missing; /* processes that could have none, as their parents' recordings tell */
 };
+
+/* Makes the file in `folder` that has room for recordings of processes that cannot make a file. */
+struct error *recordings_make_spare(const char *folder, struct arena *arena);
 
 /* The recordings whose files are in `folder`, as they are now. */
 void recordings_read_folder(const char *folder, struct arena *arena, struct recordings *out);

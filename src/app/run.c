@@ -78,8 +78,10 @@ static struct error *make_settings(struct run *run) {
         return error_create(STATUS_USAGE, "run: the sampler cannot be loaded from a path with a space or colon: %s", library);
     run->settings[0] = arena_format(&run->arena, "LD_PRELOAD=%s%s%s", library, before && *before ? ":" : "",
                                     before ? before : "");
-    run->settings[1] = arena_format(&run->arena, "CAULK_AGENT=file=%s/%%p.%s %s", run->folder, WIRE_NAME,
-                                    agent_library_words(choices).text);
+    struct error *error = recordings_make_spare(run->folder, &run->arena);
+    run->settings[1] = arena_format(&run->arena, "CAULK_AGENT=file=%s/%%p.%s spare=%s/%s %s", run->folder, WIRE_NAME,
+                                    run->folder, WIRE_SPARE_NAME, agent_library_words(choices).text);
+    error_discard(error); /* without it such processes are counted and no more */
     return NULL;
 }
 
@@ -96,6 +98,14 @@ static const char *note_of(const struct run *run, const struct recordings *recor
     if (statvfs(run->folder, &disk) == 0 && disk.f_bavail < LEAST_ROOM / disk.f_frsize)
         return arena_format(arena, "nothing was recorded: no room in %s (TMPDIR names another folder)", temporary_root());
     return "no Python was seen: the program is none, clears its environment, or is linked statically";
+}
+
+static const char *note_of_missing(const struct recordings *recordings, struct arena *arena) {
+    size_t missing = recordings->missing;
+    if (!missing)
+        return NULL;
+    return arena_format(arena, "%zu more %s no recording: no file could be made there (chroot, ulimit -f or -n, a full disk)",
+                        missing, missing == 1 ? "process has" : "processes have");
 }
 
 static void fill_end(const struct run *run, struct run_report *out) {
@@ -124,9 +134,9 @@ static struct error *report(const struct run *run, const struct recordings *reco
     struct run_report filled = {0};
     run_report_fill(recordings, &run->watch, &arena, &filled);
     fill_end(run, &filled);
-    const char *note = note_of(run, recordings, &arena);
-    filled.notes = &note;
-    filled.note_count = note != NULL;
+    const char *notes[] = {note_of(run, recordings, &arena), note_of_missing(recordings, &arena)};
+    filled.notes = notes[0] ? notes : notes + 1;
+    filled.note_count = (notes[0] != NULL) + (notes[1] != NULL);
     struct error *error = NULL;
     if (choices->output && recordings->count) {
         error = recordings_write(recordings, choices->output);

@@ -60,7 +60,7 @@ struct wire_head {
     uint32_t flags; /* enum wire_flag */
     int32_t pid, parent;
     uint32_t python;   /* sys.hexversion, 0 before Python is found */
-    uint32_t reserved;
+    uint32_t unrecorded; /* children by fork that could have no recording; they count themselves here */
     uint64_t started;  /* nanoseconds since 1970 */
     uint64_t clock;    /* CLOCK_MONOTONIC at `started`, nanoseconds; all other times are milliseconds since it */
     uint64_t interval;       /* bytes between samples, on average, now */
@@ -155,6 +155,21 @@ struct wire_block {
     uint32_t born;     /* milliseconds */
     uint64_t size;     /* bytes that were asked for */
     uint64_t interval; /* bytes between samples when it was born; 1 = exact */
+};
+
+/* The first page of a file with room for recordings of processes that cannot make a file: `count` places, `stride`
+ * bytes each, from WIRE_HEAD_SIZE on. Who needs one raises `taken`. */
+#define WIRE_SPARE_MAGIC "CAULKSPA"
+#define WIRE_SPARE_NAME "spare." WIRE_NAME
+#define WIRE_SPARE_PLACES 64u
+#define WIRE_SPARE_STRIDE (UINT64_C(64) << 20)
+
+struct wire_spare {
+    char magic[8];
+    uint32_t version;
+    uint32_t count;
+    uint64_t stride;
+    uint32_t taken;
 };
 
 /* The weight of a block: 1 / (1 - exp(-(size + 1) / interval)), in 1/WIRE_ONE, as the agent computes it. */

@@ -9,7 +9,7 @@ STARTING, SAMPLING, STOPPED, EXITED = range(4)
 ROOT, PYTHON, NATIVE, THREAD, AWAITED, GREENLET = range(6)
 EVERY_BYTE, WATCHES_NATIVE, REBIRTH, FORKED, NATIVE_STACKS = 1, 2, 4, 8, 16
 
-HEAD = ("magic version head_size file_size state flags pid parent python reserved started clock interval first_interval now"
+HEAD = ("magic version head_size file_size state flags pid parent python unrecorded started clock interval first_interval now"
         " cohort_width range_base range_size range_used span_size live_bytes live_count peak_bytes peak_count peak_time"
         " peak_generation total_bytes total_count samples samples_freed agent_bytes reborn").split()
 HEAD_FORMAT = "<8sIIQIIiiII" + "Q" * 22
