@@ -125,22 +125,26 @@ static __attribute__((noinline)) void close_floats_again(void) {
     *list->count = list->most;
 }
 
+/* `object` was counted down already, unless it is of the range. */
 static __attribute__((noinline)) void odd_float_ends(void *object) {
+    uint64_t interval;
+    bool is_counted = !agent_in_range(object), is_float = *type_of(object) == kept.types[FLOAT].type;
+    if (is_counted)
+        agent_thread.countdown += FLOAT_BYTES;
+    if (is_counted && !is_float)
+        agent_draws_sample(FLOAT_BYTES - 1, &interval);
     if (AGENT_UNLIKELY(kept.floats_closed && *agent_lists[LIST_FLOAT].count != agent_lists[LIST_FLOAT].most))
         close_floats_again();
     end_object(&kept.types[FLOAT], &agent_lists[LIST_FLOAT], FLOAT_BYTES, object);
 }
 
-/* Nothing ends inside a float: nesting is not counted, and the common road needs no stack. */
+/* Nothing ends inside a float: nesting is not counted, and the common road needs no stack. It asks no types: a float of
+ * another type that is drawn was no sample. */
 static void float_ends(void *object) {
-    const struct kept_type *kind = &kept.types[FLOAT];
-    bool odd = *type_of(object) != kind->type || agent.every_byte || agent_in_range(object);
-    if (AGENT_UNLIKELY(odd || agent_thread.countdown < FLOAT_BYTES)) {
+    if (AGENT_LIKELY(!agent_in_range(object) && (agent_thread.countdown -= FLOAT_BYTES) >= 0))
+        kept.types[FLOAT].original(object);
+    else
         odd_float_ends(object);
-        return;
-    }
-    agent_thread.countdown -= FLOAT_BYTES;
-    kind->original(object);
 }
 
 static void tuple_ends(void *object) {
