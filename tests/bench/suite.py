@@ -1,8 +1,8 @@
 """What sampling costs over the benchmarks of pyperformance: suite.py [BUILD] [--times N] [--python P] [--only A,B] [--json FILE]
 
 Each benchmark's own script measures itself with pyperf in a process of its own, plain and sampled in turn, N rounds; the
-order changes with every round. Times are processor seconds; a process counts with the least of its values. The ratio of a
-benchmark is the median of its rounds, and the result is the geometric mean of these. pyperformance and what its
+order changes with every round, and so does the seed of hashes, for both alike. Times are processor seconds; a process
+counts with the least of its values, of which it takes 3 to 15 within about a second. The ratio of a benchmark is the median of its rounds, and the result is the geometric mean of these. pyperformance and what its
 scripts need are installed into .cache/bench-suite-VERSION; a script that does not run plain is left out and named.
 """
 import argparse
@@ -21,7 +21,9 @@ import figures
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 GOAL = 1.01
-LEAST_SECONDS = 0.1  # of one value
+LEAST_SECONDS = 0.03  # of one value
+ALL_SECONDS = 1.0     # of a process's values
+VALUES = (3, 15)      # of a process, at least and at most
 
 # What is installed is what the scripts of these ask for; those with arguments have several benchmarks in one script.
 WITH_NEEDS = ("chameleon", "crypto_pyaes", "django_template", "genshi", "html5lib", "mako", "tomli_loads")
@@ -78,26 +80,27 @@ def read_one(benchmark):
 
 
 def loops_for(python, scripts, words):
-    """So many that a value takes the least time, of a script's longest benchmark; 0 if it does not run."""
+    """(loops, values): so many that a value of a script's longest benchmark takes the least time; loops 0 if it does not run."""
     loops = 1
     while True:
         seconds = run(python, scripts, words, loops, 1, {})
         if not seconds:
-            return 0
-        missing = LEAST_SECONDS / max(max(seconds) * loops, 1e-7)
+            return 0, 0
+        value = max(max(seconds) * loops, 1e-7)
+        missing = LEAST_SECONDS / value
         if missing <= 1.2 or loops > 1 << 20:
-            return loops
+            return loops, max(VALUES[0], min(VALUES[1], int(ALL_SECONDS / value)))
         loops = max(loops + 1, math.ceil(loops * min(missing, 100)))
 
 
-def measure(python, scripts, words, loops, library, times):
+def measure(python, scripts, words, loops, values, library, times):
     """([seconds of each plain round], [the same, sampled]); a script with several benchmarks counts with their sum."""
     took = {False: [], True: []}
     with tempfile.TemporaryDirectory() as folder:
         variables = {False: {}, True: {"LD_PRELOAD": str(library), "CAULK_AGENT": "file=%s/%%p" % folder}}
         for number in range(times):
             for sampled in (number % 2 == 0, number % 2 == 1):
-                found = run(python, scripts, words, loops, 3, variables[sampled])
+                found = run(python, scripts, words, loops, values, dict(variables[sampled], PYTHONHASHSEED=str(number)))
                 if found:
                     took[sampled].append(sum(found))
                 for old in os.listdir(folder):
@@ -125,8 +128,8 @@ def main():
     table.title("pyperformance on CPython %s, sampled against plain" % version)
     for name in options.only.split(","):
         words = benchmarks()[name]
-        loops = loops_for(python, scripts, words)
-        plain, sampled = measure(python, scripts, words, loops, library, options.times) if loops else ([], [])
+        loops, values = loops_for(python, scripts, words)
+        plain, sampled = measure(python, scripts, words, loops, values, library, options.times) if loops else ([], [])
         if len(plain) == len(sampled) == options.times:
             ratios = [one / other for one, other in zip(sampled, plain)]
             medians.append(statistics.median(ratios))
