@@ -152,7 +152,7 @@ static void *waiting_malloc(void *context, size_t size) {
         return next(context, size);
     }
     void *block = is_awaited(size) ? take_unsure(size, 0) : NULL;
-    return block ? block : next(context, size);
+    return block ? agent_hooks_python_note(block) : next(context, size);
 }
 
 /* A birth that is waited for was drawn at its push: it must not have a second chance. */

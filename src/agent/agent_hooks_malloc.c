@@ -1,5 +1,6 @@
 /* Hooks on the C library's allocator, by the names that a preloaded library takes over. They pass through unless
  * native memory is watched. */
+#include "agent/agent_births.h"
 #include "agent/agent_work.h"
 
 #include <dlfcn.h>
@@ -10,7 +11,7 @@
 
 #define VISIBLE __attribute__((visibility("default")))
 
-enum { UNRESOLVED = AGENT_MALLOC_UNRESOLVED, PASS = AGENT_MALLOC_PASS, LOOK = AGENT_MALLOC_LOOK };
+enum { UNRESOLVED = AGENT_MALLOC_UNRESOLVED, PASS = AGENT_MALLOC_PASS, LOOK = AGENT_MALLOC_LOOK, MARK = AGENT_MALLOC_MARK };
 
 static struct {
     uint32_t mode; /* enum agent_malloc_mode */
@@ -89,9 +90,15 @@ static void *uncounted(size_t size, bool zeroed) {
     return block;
 }
 
+/* What has come by while the mode said so. */
+enum { MALLOC_CAME = 1, FREE_CAME = 2 };
+static __thread uint32_t marks __attribute__((tls_model("initial-exec")));
+
 static __attribute__((noinline)) void *malloc_slowly(size_t size) {
     if (!is_ready())
         return first_allocate(size);
+    if (mode() == MARK)
+        marks |= MALLOC_CAME;
     void *block = taken(size, AGENT_ALIGNMENT, false);
     return block ? block : uncounted(size, false);
 }
@@ -115,15 +122,28 @@ VISIBLE void *calloc(size_t count, size_t size) {
     return AGENT_LIKELY(mode() == PASS) ? real.calloc(count, size) : calloc_slowly(count, size);
 }
 
+/* Python's own free hands blocks of the range on to here, with the GIL, unless native memory is watched. */
+static void block_ends(const void *block) {
+    if (!agent.native)
+        agent_births_block_ends(block);
+}
+
+static void release(void *block) {
+    block_ends(block);
+    agent_release(block);
+}
+
 static __attribute__((noinline)) void free_ours(void *block) {
+    if (mode() == MARK)
+        marks |= FREE_CAME;
     if (agent_in_range(block))
-        agent_release(block);
+        release(block);
     else if (!is_first(block) && is_ready())
         real.free(block);
 }
 
 VISIBLE void free(void *block) {
-    if (AGENT_LIKELY(mode() != UNRESOLVED && !agent_in_range(block) && !is_first(block)))
+    if (AGENT_LIKELY(mode() >= PASS && !agent_in_range(block) && !is_first(block)))
         real.free(block);
     else
         free_ours(block);
@@ -144,10 +164,12 @@ static void *realloc_first(void *block, size_t size) {
 
 static void *realloc_ours(void *block, size_t size) {
     size_t old;
-    if (size)
-        return agent_owns(block, &old) ? agent_retake(block, old, size, outside, NULL) : NULL;
-    agent_release(block);
-    return NULL;
+    if (!size) {
+        release(block);
+        return NULL;
+    }
+    block_ends(block);
+    return agent_owns(block, &old) ? agent_retake(block, old, size, outside, NULL) : NULL;
 }
 
 static __attribute__((noinline)) void *realloc_slowly(void *block, size_t size) {
@@ -205,9 +227,32 @@ VISIBLE size_t malloc_usable_size(void *block) {
     return is_ready() && real.usable && !is_first(block) ? real.usable(block) : 0;
 }
 
+bool agent_hooks_malloc_serve(void *(*allocate)(void *context, size_t size), void (*give_back)(void *context, void *block),
+                              size_t size) {
+    resolve();
+    uint32_t was = mode(), mark = MARK;
+    if (was == UNRESOLVED)
+        return false;
+    marks = 0;
+    __atomic_store_n(&real.mode, MARK, __ATOMIC_RELAXED);
+    give_back(NULL, allocate(NULL, size));
+    __atomic_compare_exchange_n(&real.mode, &mark, was, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    return marks == (MALLOC_CAME | FREE_CAME);
+}
+
+static void *usual_malloc(void *context, size_t size) {
+    (void)context;
+    return ((void *(*)(size_t))dlsym(RTLD_DEFAULT, "malloc"))(size);
+}
+
+static void usual_free(void *context, void *block) {
+    (void)context;
+    ((void (*)(void *))dlsym(RTLD_DEFAULT, "free"))(block);
+}
+
+/* What the names lead to is asked by a call: their addresses may be those of jumps in the program. */
 bool agent_hooks_malloc_are_first(void) {
-    Dl_info first, own;
-    return dladdr(dlsym(RTLD_DEFAULT, "malloc"), &first) && dladdr(&real, &own) && first.dli_fbase == own.dli_fbase;
+    return agent_hooks_malloc_serve(usual_malloc, usual_free, 1);
 }
 
 void agent_hooks_malloc_mode(enum agent_malloc_mode mode) {

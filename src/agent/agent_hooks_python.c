@@ -35,6 +35,11 @@ static struct {
     struct arena_allocator arena;
     size_t limit; /* larger requests are malloc's to count */
     bool is_malloc; /* PYTHONMALLOC=malloc: so are all */
+    bool is_asked, can_give_back; /* its own free would hand a block of the range to free, which is the agent's */
+    bool gives_back;              /* and does */
+    bool installed;     /* the hooks are in place, maybe below another tool's */
+    void *(*raw_malloc)(size_t size);
+    void (*raw_free)(void *block);
 } python;
 
 static inline const struct allocator *original(const void *context) {
@@ -63,6 +68,35 @@ static void *outside(void *context, size_t size) {
     return block;
 }
 
+/* Objects/obmalloc.c: raw_allocated_blocks. pymalloc counts what it asks the C library for, and again what it hands on to
+ * its free: it must count a block that it never made, which will come back through it. */
+static void count_one_more(void) {
+    const struct allocator *from = &python.original[DOMAIN_OBJ];
+    void *counted = from->malloc(from->context, PYMALLOC_LIMIT + 1);
+    if (counted)
+        python.raw_free(counted);
+}
+
+static void count_one_less(void) {
+    const struct allocator *from = &python.original[DOMAIN_OBJ];
+    void *counted = python.raw_malloc(1);
+    if (counted)
+        from->free(from->context, counted);
+}
+
+void *agent_hooks_python_note(void *taken) {
+    if (taken && python.gives_back)
+        count_one_more();
+    return taken;
+}
+
+/* A block that has left the range by another way is not to be counted any more. */
+static void *note_moved(void *moved) {
+    if (moved && python.gives_back && !agent_in_range(moved))
+        count_one_less();
+    return moved;
+}
+
 /* A block that is not in the range, of unknown size, became a sample when it was resized. */
 static void *move_in(const struct allocator *from, void *block, size_t size, void *taken) {
     uint32_t inside = quiet_begin();
@@ -82,7 +116,7 @@ static __attribute__((noinline)) void *malloc_drawn(void *context, size_t size) 
     void *block = context == &python.original[DOMAIN_OBJ] ? agent_births_claim(size) : NULL;
     if (!block)
         block = agent_sample(size, AGENT_ALIGNMENT, false);
-    return block ? block : original(context)->malloc(original(context)->context, size);
+    return block ? agent_hooks_python_note(block) : original(context)->malloc(original(context)->context, size);
 }
 
 static void *sampled_malloc(void *context, size_t size) {
@@ -95,7 +129,7 @@ static void *sampled_calloc(void *context, size_t count, size_t size) {
     if (!__builtin_mul_overflow(count, size, &bytes) && !is_counted_down(bytes)) {
         void *block = agent_sample(bytes, AGENT_ALIGNMENT, true);
         if (block)
-            return block;
+            return agent_hooks_python_note(block);
     }
     return original(context)->calloc(original(context)->context, count, size);
 }
@@ -104,12 +138,12 @@ static void *sampled_realloc(void *context, void *block, size_t size) {
     size_t old;
     if (AGENT_UNLIKELY(agent_in_range(block)) && agent_owns(block, &old)) {
         agent_births_block_ends(block);
-        return agent_retake(block, old, size, outside, context);
+        return note_moved(agent_retake(block, old, size, outside, context));
     }
     if (!is_counted_down(size)) {
         void *taken = agent_sample(size, AGENT_ALIGNMENT, false);
         if (taken)
-            return block ? move_in(original(context), block, size, taken) : taken;
+            return agent_hooks_python_note(block ? move_in(original(context), block, size, taken) : taken);
     }
     return original(context)->realloc(original(context)->context, block, size);
 }
@@ -238,6 +272,8 @@ static bool find_functions(void) {
         python.is_ending = (int (*)(void))dlsym(RTLD_DEFAULT, "_Py_IsFinalizing");
     python.name = (const char *(*)(void))dlsym(RTLD_DEFAULT, "_PyMem_GetCurrentAllocatorName");
     python.get_arena = (void (*)(struct arena_allocator *))dlsym(RTLD_DEFAULT, "PyObject_GetArenaAllocator");
+    python.raw_malloc = (void *(*)(size_t))dlsym(RTLD_DEFAULT, "PyMem_RawMalloc");
+    python.raw_free = (void (*)(void *))dlsym(RTLD_DEFAULT, "PyMem_RawFree");
     python.set_arena = (void (*)(struct arena_allocator *))dlsym(RTLD_DEFAULT, "PyObject_SetArenaAllocator");
     if (!python.get)
         return false;
@@ -246,51 +282,113 @@ static bool find_functions(void) {
 }
 
 static bool is_ours(const struct allocator *allocator) {
-    return allocator->free == hooked_free;
+    return allocator->free == hooked_free || allocator->malloc == sampled_malloc;
 }
 
-/* `name` is that of the allocator behind the hooks. */
-static void choose_limit(bool is_first) {
-    const char *name = is_first && python.name ? python.name() : NULL;
-    python.is_malloc = is_first ? name && !strncmp(name, "malloc", 6) : python.is_malloc;
+static bool is_of_python(void (*function)(void *context, void *block)) {
+    Dl_info its, pythons;
+    return dladdr((void *)function, &its) && dladdr((void *)python.set, &pythons) && its.dli_fbase == pythons.dli_fbase;
+}
+
+/* Whether a domain is served by hooks of another tool, as tracemalloc's. Debug allocators have a name. */
+static bool is_foreign(const struct allocator *allocator) {
+    if (is_ours(allocator) || (!allocator->context && is_of_python(allocator->free)))
+        return false;
+    return !python.name || !python.name();
+}
+
+/* Where the library was preloaded, Python's own allocators need no hook on free: what is not theirs goes to the C
+ * library's. Those that check blocks have a context; those that manage all memory themselves do not ask malloc. */
+static bool may_give_back(const struct allocator *from) {
+    return python.raw_malloc && python.raw_free && !from->context && is_of_python(from->free) &&
+           agent_hooks_malloc_serve(from->malloc, from->free, PYMALLOC_LIMIT + 1);
+}
+
+/* `name` is that of the allocators behind the hooks. */
+static void put_behind(const struct allocator *now) {
+    const char *name = python.name ? python.name() : NULL;
+    python.is_malloc = name && !strncmp(name, "malloc", 6);
+    python.is_asked = false;
+    for (int domain = DOMAIN_MEM; domain <= DOMAIN_OBJ; domain++)
+        if (!is_ours(&now[domain]))
+            python.original[domain] = now[domain];
+}
+
+/* From 3.12 on allocators need an interpreter. What was taken until now has come in the other way. */
+static void choose_free(bool is_initialized) {
+    bool before = python.gives_back;
+    if (!python.is_asked && is_initialized) {
+        python.is_asked = true;
+        python.can_give_back = may_give_back(&python.original[DOMAIN_MEM]) && may_give_back(&python.original[DOMAIN_OBJ]);
+    }
+    python.gives_back = python.is_asked && python.can_give_back && !agent.native && !agent.every_byte;
+    for (uint64_t i = 0; i < AGENT_READ(agent.live_samples) && before != python.gives_back; i++)
+        before ? count_one_less() : count_one_more();
+}
+
+static struct allocator chosen(int domain) {
+    struct allocator ours = agent.every_byte ? every : agent.beside ? beside : agent.native ? native : sampled;
+    ours.context = &python.original[domain];
+    if (python.gives_back)
+        ours.free = python.original[domain].free;
+    return ours;
+}
+
+static void put_on_top(const struct allocator *now) {
     python.limit = !agent.native || agent.beside ? SIZE_MAX : python.is_malloc ? 0 : PYMALLOC_LIMIT;
-}
-
-static struct allocator chosen(void) {
-    if (agent.every_byte)
-        return every;
-    return agent.beside ? beside : agent.native ? native : sampled;
-}
-
-int agent_hooks_python_set(void) {
-    if (!find_functions())
-        return ENOENT;
-    struct allocator now;
-    python.get(DOMAIN_OBJ, &now);
-    choose_limit(!is_ours(&now));
-    if (agent.native)
-        set_arena_hook();
     for (int domain = DOMAIN_MEM; domain <= DOMAIN_OBJ; domain++) {
-        python.get(domain, &now);
-        if (!is_ours(&now))
-            python.original[domain] = now;
-        struct allocator ours = chosen();
-        ours.context = &python.original[domain];
-        if (now.malloc != ours.malloc)
+        struct allocator ours = chosen(domain);
+        if (now[domain].malloc != ours.malloc || now[domain].free != ours.free)
             python.set(domain, &ours);
     }
+    python.installed = true;
+}
+
+static void get_both(struct allocator *out) {
+    python.get(DOMAIN_MEM, &out[DOMAIN_MEM]);
+    python.get(DOMAIN_OBJ, &out[DOMAIN_OBJ]);
+}
+
+static bool any_is_foreign(const struct allocator *now) {
+    return is_foreign(&now[DOMAIN_MEM]) || is_foreign(&now[DOMAIN_OBJ]);
+}
+
+/* Another tool's hooks may lie above; below, they would take the agent's along when they go. */
+int agent_hooks_python_refuse(void) {
+    struct allocator now[DOMAINS];
+    if (!find_functions())
+        return ENOENT;
+    get_both(now);
+    return any_is_foreign(now) && !python.installed && !agent_hooks_malloc_are_first() ? EBUSY : 0;
+}
+
+int agent_hooks_python_set(bool is_initialized) {
+    struct allocator now[DOMAINS];
+    int error = agent_hooks_python_refuse();
+    if (error)
+        return error;
+    get_both(now);
+    if (python.installed && any_is_foreign(now))
+        return 0;
+    if (!is_ours(&now[DOMAIN_MEM]) || !is_ours(&now[DOMAIN_OBJ]))
+        put_behind(now);
+    choose_free(is_initialized);
+    if (agent.native)
+        set_arena_hook();
+    put_on_top(now);
     return 0;
 }
 
 void agent_hooks_python_end(void) {
-    if (!python.set || AGENT_READ(agent.live_samples))
+    if (!python.set || (AGENT_READ(agent.live_samples) && !python.gives_back))
         return;
-    for (int domain = DOMAIN_MEM; domain <= DOMAIN_OBJ; domain++) {
-        struct allocator now;
-        python.get(domain, &now);
-        if (is_ours(&now))
-            python.set(domain, &python.original[domain]);
-    }
+    struct allocator now[DOMAINS];
+    get_both(now);
+    if (!is_ours(&now[DOMAIN_MEM]) || !is_ours(&now[DOMAIN_OBJ]))
+        return;
+    python.set(DOMAIN_MEM, &python.original[DOMAIN_MEM]);
+    python.set(DOMAIN_OBJ, &python.original[DOMAIN_OBJ]);
+    python.installed = false;
 }
 
 void *(*agent_hooks_python_behind(void *(*next)(void *context, size_t size)))(void *context, size_t size) {

@@ -180,18 +180,19 @@ static bool may_set_hooks(void) {
 }
 
 static int start(const struct agent_options *options) {
+    int error = agent_hooks_python_refuse();
+    if (error)
+        return error;
     choose_native(options);
     if (agent_recording)
         resume(options);
-    else {
-        int error = begin(options);
-        if (error)
-            return error;
-    }
-    int error = agent_hooks_python_set();
+    else if ((error = begin(options)))
+        return error;
+    bool is_initialized = may_set_hooks() && python.is_initialized();
+    error = agent_hooks_python_set(is_initialized);
     if (!error && (error = watch_native()))
         caulk_agent_stop();
-    if (!error && may_set_hooks() && python.is_initialized())
+    if (!error && is_initialized)
         agent_rebirth_set();
     agent_hooks_malloc_mode(agent.native ? AGENT_MALLOC_WATCH : AGENT_MALLOC_PASS);
     return error;
@@ -231,7 +232,7 @@ static void look(void) {
         agent_hooks_malloc_mode(AGENT_MALLOC_PASS);
         return;
     }
-    agent_hooks_python_set();
+    agent_hooks_python_set(python.is_initialized());
     if (!python.is_initialized()) {
         agent_hooks_malloc_mode(AGENT_MALLOC_LOOK);
         return;

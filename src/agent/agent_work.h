@@ -248,10 +248,16 @@ bool agent_recording_is_lost(void);
 
 /* ---- agent_hooks_python.c ------------------------------------------------------------------------------ */
 
-/* Puts the hooks on the domains MEM and OBJ; again if Python has taken them away. 0 or errno. */
-int agent_hooks_python_set(void);
-/* Takes them away where they are still on top and no block of the range lives. */
+/* EBUSY if another tool's hooks are there already, which would take the agent's along when they go; ENOENT without
+ * Python; else 0. Where the library was preloaded, nothing is lost by that: what is left comes back by free. */
+int agent_hooks_python_refuse(void);
+/* Puts the hooks on the domains MEM and OBJ; again if Python has taken them away. With the GIL, if Python
+ * `is_initialized`. 0 or errno. */
+int agent_hooks_python_set(bool is_initialized);
+/* Takes them away where they are still on top, and no block of the range lives that needs them to come back. */
 void agent_hooks_python_end(void);
+/* `taken` (NULL: nothing) goes to Python in place of a block of its own allocator. Itself. */
+void *agent_hooks_python_note(void *taken);
 /* What objects are served by that were not taken becomes `next`. What it was. */
 void *(*agent_hooks_python_behind(void *(*next)(void *context, size_t size)))(void *context, size_t size);
 /* Whether Python takes itself down at the moment. */
@@ -268,6 +274,7 @@ void agent_rebirth_end(void);
 /* What malloc's hooks do. They are in the program's way only if the library was preloaded. */
 enum agent_malloc_mode {
     AGENT_MALLOC_UNRESOLVED, /* the real functions are not known yet */
+    AGENT_MALLOC_MARK,       /* pass, and leave a mark: see agent_hooks_malloc_serve */
     AGENT_MALLOC_PASS,
     AGENT_MALLOC_WATCH,      /* count and take */
     AGENT_MALLOC_LOOK,       /* pass, but look whether Python has come or changed */
@@ -276,6 +283,10 @@ void agent_hooks_malloc_mode(enum agent_malloc_mode mode);
 
 /* Whether malloc is the agent's because the library was preloaded. */
 bool agent_hooks_malloc_are_first(void);
+
+/* Whether an allocator asks the agent's malloc for a block of this size, and gives it back to the agent's free. */
+bool agent_hooks_malloc_serve(void *(*allocate)(void *context, size_t size), void (*give_back)(void *context, void *block),
+                              size_t size);
 
 /* ---- agent_beside.c: samples that stay where they are, for native memory without preload ------------------ */
 

@@ -6,6 +6,7 @@
 #include "memory/live.h"
 #include "memory/stop.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -94,6 +95,10 @@ static struct error *call(struct attachment *attachment) {
     TRY(call_by_some_way(attachment, &result));
     if (!result.called)
         return error_create(STATUS_BUSY, "nothing was loaded into process %d: %s", attachment->pid, result.message);
+    if (result.value == EBUSY)
+        return error_create(STATUS_BUSY, "process %d: another tool (tracemalloc, memray ...) has its hooks on Python's "
+                                         "allocators, and would take the sampler's along when it stops: stop it there first",
+                            attachment->pid);
     if (result.value)
         return error_create(STATUS_UNSUPPORTED, "the sampler in process %d: %s", attachment->pid, strerror(result.value));
     return NULL;
