@@ -8,7 +8,7 @@
  *   agent_sample.c    the sample: a block in the reserved range instead of the program's allocator
  *   agent_stack.c     who asked for it
  *   agent_account.c   the counters of that stack in the recording
- * and a free is one compare against the range. */
+ * and a free is one compare against the range; of the C library's free alone, if that is the agent's by preload. */
 #ifndef CAULK_AGENT_AGENT_H
 #define CAULK_AGENT_AGENT_H
 
