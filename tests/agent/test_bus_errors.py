@@ -1,14 +1,8 @@
 """A bus error of the program's own, when it has faulthandler and the sampler guards its recording: faulthandler tells it once."""
-import os
 import signal
 import subprocess
 
 import pytest
-
-import pythons
-
-BUILD = os.environ.get("CAULK_BUILD") or os.path.dirname(os.environ.get("CAULK", "")) or os.path.join(pythons.ROOT, "build")
-LIBRARY = os.environ.get("CAULK_AGENT_LIBRARY") or os.path.join(BUILD, "libcaulk_agent.so")
 
 PROGRAM = """
 import faulthandler, mmap, os, signal, sys, tempfile, time
@@ -35,13 +29,11 @@ own_fault()
 """
 
 
-@pytest.mark.parametrize("minor", ["3.9", "3.13"])
+@pytest.mark.parametrize("python", ["3.9", "3.13"], indirect=True)
 @pytest.mark.parametrize("how", ["fault", "enabled again", "sent"])
-def test_a_bus_error_of_its_own_is_told_once(tmp_path, minor, how):
-    python = pythons.find(minor) or pytest.skip("CPython %s is not on this machine" % minor)
-    environment = dict(os.environ, LD_PRELOAD=LIBRARY, CAULK_AGENT="file=%s/r.%%p interval=1" % tmp_path)
+def test_a_bus_error_of_its_own_is_told_once(sampled, python, how):
     # No core is left.
-    done = subprocess.run(["/bin/sh", "-c", 'ulimit -c 0; exec "$@"', "sh", python, "-c", PROGRAM, how], env=environment,
-                          capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["/bin/sh", "-c", 'ulimit -c 0; exec "$@"', "sh", python, "-c", PROGRAM, how],
+                          env=sampled.environment("interval=1"), capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (-signal.SIGBUS, "")
     assert done.stderr.count("Bus error") == 1 and done.stderr.count("most recent call first") == 1, done.stderr

@@ -26,10 +26,6 @@ def program(tmp_path):
     return str(path)
 
 
-def need(minor):
-    return pythons.find(minor) or pytest.skip("CPython %s is not on this machine" % minor)
-
-
 def ask(caulk, *words, **environment):
     done = subprocess.run([caulk, *words], capture_output=True, text=True, timeout=60, env=dict(os.environ, **environment))
     assert done.returncode == 0, done.stderr
@@ -57,7 +53,7 @@ def extent_in(lines, path, mark):
 
 @pytest.mark.parametrize("minor", pythons.MINORS)
 def test_the_expression_that_holds_most(caulk, program, minor):
-    found, = json.loads(ask(caulk, "lines", "--interval", "1", "--json", "-", "--python", need(minor), program))["files"]
+    found, = json.loads(ask(caulk, "lines", "--interval", "1", "--json", "-", "--python", pythons.need(minor), program))["files"]
     assert found["file"] == program
     if minor in ("3.9", "3.10"):
         assert not [line for line in found["lines"] if {"end_line", "column", "end_column"} & set(line)]
