@@ -103,6 +103,7 @@ const struct command command_leaks = {
                "in the order given; one file or core alone shows what is held, not what grows. Ctrl-C: the verdict so far.\n"
                "--lines loads the sampler into the process for that time: findings then tell the lines that allocated,\n"
                "with --native-stacks the C functions below them too, and their source lines where there is debug information.\n"
+               "If nothing grows in it but a child process does, that is watched too, for as long again.\n"
                "Exit status: 0 no leak, 1 a leak was found, 2 inconclusive.",
     .examples = "  caulk leaks 4121\n"
                 "  caulk leaks 4121 --seconds 120 --json verdict.json\n"
