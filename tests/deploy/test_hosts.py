@@ -54,16 +54,16 @@ def ask(url):
 
 
 class Load(threading.Thread):
-    """One request after the other; `failed` are those that were not answered."""
+    """One request after the other; `failed` are those that were not answered so."""
 
-    def __init__(self, url):
+    def __init__(self, url, answer=b"pong"):
         super().__init__(daemon=True)
-        self.url, self.failed, self.over = url, [], False
+        self.url, self.answer, self.failed, self.over = url, answer, [], False
 
     def run(self):
         while not self.over:
             try:
-                assert ask(self.url) == b"pong"
+                assert ask(self.url) == self.answer
             except (OSError, AssertionError) as error:
                 self.failed.append(error)
             time.sleep(0.01)
