@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -16,7 +17,7 @@
 #include <unistd.h>
 #include <zstd.h>
 
-enum { ENTRY_MOST = 1024, LEVEL = 9 };
+enum { ENTRY_MOST = 1024, LEVEL = 9, SPARSE_BLOCKS = 2048 };
 
 #define RECORDING_MOST (UINT64_C(1) << 32) /* bytes; a sampler's memory is bounded far below */
 
@@ -93,6 +94,12 @@ static bool decode(struct recording *recording, const char *name, struct arena *
 
 /* --- a folder --- */
 
+/* Some file systems give a long file all its blocks at once. */
+static bool is_sparse(int file) {
+    struct stat status;
+    return fstat(file, &status) == 0 && status.st_blocks < SPARSE_BLOCKS;
+}
+
 struct error *recordings_make_spare(const char *folder, struct arena *arena) {
     const char *path = arena_format(arena, "%s/%s", folder, WIRE_SPARE_NAME);
     struct wire_spare page = {
@@ -102,13 +109,30 @@ struct error *recordings_make_spare(const char *folder, struct arena *arena) {
     if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < (rlim_t)size)
         return error_create(STATUS_OUTPUT, "making %s: files may not have that size", path);
     int file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    bool good = file >= 0 && ftruncate(file, size) == 0 && pwrite(file, &page, sizeof page, 0) == sizeof page;
+    bool good = file >= 0 && ftruncate(file, size) == 0 && is_sparse(file) &&
+                pwrite(file, &page, sizeof page, 0) == sizeof page;
     struct error *error = good ? NULL : error_from_errno(STATUS_OUTPUT, "making %s", path);
     if (file >= 0)
         close(file);
     if (file >= 0 && error)
         unlink(path);
     return error;
+}
+
+size_t recordings_spare_processes(const char *folder, int *out) {
+    char path[4096];
+    struct wire_spare page;
+    struct wire_head head;
+    size_t count = 0;
+    snprintf(path, sizeof path, "%s/%s", folder, WIRE_SPARE_NAME);
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    bool good = file >= 0 && read_at(file, 0, sizeof page, &page);
+    for (uint32_t i = 0; good && i < page.taken && i < WIRE_SPARE_PLACES; i++)
+        if (read_at(file, WIRE_HEAD_SIZE + i * WIRE_SPARE_STRIDE, sizeof head, &head) && is_head(&head))
+            out[count++] = head.pid;
+    if (file >= 0)
+        close(file);
+    return count;
 }
 
 static void add_one(int file, uint64_t base, uint64_t size, const char *path, struct arena *arena, struct vector *list,

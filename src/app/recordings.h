@@ -28,6 +28,9 @@ struct recordings {
 /* Makes the file in `folder` that has room for recordings of processes that cannot make a file. */
 struct error *recordings_make_spare(const char *folder, struct arena *arena);
 
+/* The processes whose recordings lie in that file; `out` has room for WIRE_SPARE_PLACES. Their number. */
+size_t recordings_spare_processes(const char *folder, int *out);
+
 /* The recordings whose files are in `folder`, as they are now. */
 void recordings_read_folder(const char *folder, struct arena *arena, struct recordings *out);
 

@@ -3,6 +3,7 @@
 
 #include "app/join.h"
 #include "app/progress.h"
+#include "app/recordings.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -57,6 +58,10 @@ static void add_process(struct run_watch *watch, int pid) {
 }
 
 static void find_processes(struct run_watch *watch) {
+    int spare[WIRE_SPARE_PLACES];
+    for (size_t i = recordings_spare_processes(watch->folder, spare); i-- > 0;)
+        if (kill(spare[i], 0) == 0)
+            add_process(watch, spare[i]);
     DIR *directory = opendir(watch->folder);
     for (struct dirent *entry; directory && (entry = readdir(directory));)
         if (isdigit((unsigned char)entry->d_name[0]) && kill(atoi(entry->d_name), 0) == 0)

@@ -4,11 +4,6 @@ import subprocess
 
 import pytest
 
-import pythons
-
-BUILD = os.environ.get("CAULK_BUILD") or os.path.dirname(os.environ.get("CAULK", "")) or os.path.join(pythons.ROOT, "build")
-LIBRARY = os.environ.get("CAULK_AGENT_LIBRARY") or os.path.join(BUILD, "libcaulk_agent.so")
-
 # How many recordings are mapped, whether its head has this pid and the flag of a fork, and where it lies.
 PROGRAM = """
 import ctypes, os, resource, signal, struct, sys
@@ -36,11 +31,11 @@ print(os.waitpid(pid, 0)[1] >> 8)
 
 
 @pytest.mark.parametrize("limit, parent, child", [("none", "memfd", "memfd"), ("size", "memfd", "memory"), ("first", "memory", "memory")])
-def test_without_a_file(newest_python, limit, parent, child):
+def test_without_a_file(newest_python, library, limit, parent, child):
     def no_files():
         import resource
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-    done = subprocess.run([newest_python, "-c", PROGRAM, limit], env=dict(os.environ, LD_PRELOAD=LIBRARY, CAULK_AGENT="interval=1"),
+    done = subprocess.run([newest_python, "-c", PROGRAM, limit], env=dict(os.environ, LD_PRELOAD=library, CAULK_AGENT="interval=1"),
                           capture_output=True, text=True, timeout=60, preexec_fn=no_files if limit == "first" else None)
     expected = [(1, True, False, parent == "memfd"), (1, True, True, child == "memfd"), 3]
     assert (done.stdout.splitlines(), done.stderr) == ([str(one) for one in expected], "")

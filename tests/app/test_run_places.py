@@ -1,10 +1,12 @@
 """caulk run and children that can make no file for their recordings: another root, limits, no file descriptors."""
 import os
 import signal
+import time
 
 import pytest
 
 from test_run import agent, line_of, lines_at, script, start, usual_signals  # noqa: F401
+from test_run_hardships import wait_until
 
 HOW = {
     "another root": """
@@ -98,3 +100,33 @@ def test_the_file_with_places_is_cut(start, script):
     report = run.report()
     assert len(report["processes"]) == 1
     assert [note.split(":")[0] for note in report["notes"]] == ["1 more process has no recording"]
+
+
+def test_a_child_in_such_a_place_is_watched(start, script, tmp_path):
+    path = script(with_begin(HOW["files of no size"] + """
+        import time
+        def grow():
+            while not os.path.exists(sys.argv[1]):
+                keep(5)
+                time.sleep(0.01)
+        print("begun", flush=True)
+        print(child(10, grow))
+    """))
+    run = start("--watch", "0.5", path, tmp_path / "go")
+    run.wait_for("begun")
+    wait_until(lambda: verdict_of_a_child(run), "the child to be seen often enough")
+    (tmp_path / "go").touch()
+    assert run.finish() == 0 and run.stdout == "0\n"
+    assert verdict_of_a_child(run)["growth"]["live_bytes_per_second"] > 0
+
+
+def verdict_of_a_child(run):
+    """What caulk says of it now, if it can."""
+    if run.process.poll() is None:
+        os.kill(run.process.pid, signal.SIGUSR2)
+        time.sleep(0.5)
+    try:
+        parent, child = run.report()["processes"]
+    except (OSError, ValueError): # no report yet, one that is being written, one process
+        return None
+    return child["verdict"]
