@@ -9,7 +9,6 @@ import textwrap
 
 import pytest
 
-import pythons
 import verdict as verdicts
 
 SOURCE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "support", "lined.c")
@@ -37,12 +36,6 @@ PROGRAM = """
         around()
         either(number % 4 == 0)
 """
-
-
-@pytest.fixture(params=("oldest", "newest"))
-def each_python(request, newest_python):
-    found = newest_python if request.param == "newest" else pythons.find(pythons.MINORS[0])
-    return found or pytest.skip("CPython %s is not on this machine" % pythons.MINORS[0])
 
 
 def marked_line(mark):
@@ -99,8 +92,8 @@ DIRECT = [("lined_hidden", SOURCE, marked_line("hidden")), ("lined_direct", SOUR
 DIRECT_TEXT = "in lined_hidden (lined.c:%d) ← lined_direct (lined.c:%d) · " % (marked_line("hidden"), marked_line("direct"))
 
 
-def test_lines_are_told(recorded, caulk, each_python, tmp_path):
-    report, text, kept = recorded(each_python, build(tmp_path, "-g"))
+def test_lines_are_told(recorded, caulk, any_python, tmp_path):
+    report, text, kept = recorded(any_python, build(tmp_path, "-g"))
     (frames, size), = chains_of(report, "direct")
     assert told(frames) == [("lined_hidden", marked_line("hidden"), False), ("lined_direct", marked_line("direct"), False)]
     assert size == BLOCK * BLOCKS
@@ -278,9 +271,9 @@ def native_functions(finding):
     return [(frame["function"], frame["file"], frame["line"]) for frame in line.get("native", [])]
 
 
-def test_leaks_with_native_stacks(caulk, service, each_python):
+def test_leaks_with_native_stacks(caulk, service, any_python):
     """The second watch puts in the sampler anew that the first one took out."""
-    process = service(each_python)
+    process = service(any_python)
     verdicts.run(caulk, "leaks", process.pid, "--lines", "--seconds", 1, expect=[0, 1, 2])
     second = verdicts.run(caulk, "leaks", process.pid, "--lines", "--native-stacks", "--seconds", 5, "--json", "-", expect=[1]).json()
     assert not [note for note in second["notes"] if "no allocation lines" in note]
