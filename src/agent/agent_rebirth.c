@@ -39,8 +39,6 @@ static struct {
     bool floats_closed; /* the free list of floats takes and gives nothing */
 } kept;
 
-static __thread uint32_t nesting __attribute__((tls_model("initial-exec")));
-
 static const char *const names[TYPES] = {"PyFloat_Type", "PyTuple_Type", "PyList_Type", "PyDict_Type"};
 
 static inline char **type_of(void *object) {
@@ -90,61 +88,48 @@ static __attribute__((noinline)) void end_drawn(struct kept_type *kind, struct a
         agent_births_draw(list, object, interval);
 }
 
-static inline void end_object(struct kept_type *kind, struct agent_list *list, uint32_t bytes, void *object) {
-    if (*type_of(object) != kind->type) {
+/* What is of the range, ends too deep within others, is of another type, or is drawn. It was counted down, but for the
+ * first two. What is drawn and of another type was no sample. */
+static __attribute__((noinline)) void odd_ends(struct kept_type *kind, struct agent_list *list, uint32_t bytes,
+                                               void *object) {
+    uint64_t interval;
+    bool is_apart = agent_in_range(object) || agent_thread.nesting >= NESTING;
+    bool is_other = *type_of(object) != kind->type;
+    if (!is_apart)
+        agent_thread.countdown += bytes;
+    if (is_other && !is_apart)
+        agent_draws_sample(bytes - 1, &interval);
+    if (is_other) {
         kind->original(object);
-        return;
-    }
-    if (agent.every_byte || agent_in_range(object) || nesting >= NESTING) {
+    } else if (is_apart) {
         end_without_list(kind, object);
+    } else {
+        agent_thread.nesting++;
+        end_drawn(kind, list, object);
+        agent_thread.nesting--;
+    }
+}
+
+static inline void end_object(struct kept_type *kind, struct agent_list *list, uint32_t bytes, void *object) {
+    struct agent_thread *thread = &agent_thread;
+    if (AGENT_UNLIKELY(agent_in_range(object) || thread->nesting >= NESTING || (thread->countdown -= bytes) < 0)) {
+        odd_ends(kind, list, bytes, object);
         return;
     }
-    nesting++;
-    if (AGENT_UNLIKELY(agent_thread.countdown < (int64_t)bytes)) {
-        end_drawn(kind, list, object);
-    } else {
-        agent_thread.countdown -= bytes;
-        kind->original(object);
-    }
-    nesting--;
+    thread->nesting++;
+    kind->original(object);
+    thread->nesting--;
 }
 
 /* A byte more than each block has, as with allocations. */
 enum { FLOAT_BYTES = 24 + 1, LIST_BYTES = 56 + 1, DICT_BYTES = 64 + 1, TUPLE_BYTES = 40 + 1 };
 
-/* A collection of all generations empties the lists, and opens this one. */
-static __attribute__((noinline)) void close_floats_again(void) {
-    struct agent_list *list = &agent_lists[LIST_FLOAT];
-    if (!agent_lists_are_ours() || *list->count < 0)
-        return;
-    while (*list->items) {
-        void *top = *list->items;
-        agent_list_pop(list);
-        kept.free(top);
-    }
-    *list->count = list->most;
-}
-
-/* `object` was counted down already, unless it is of the range. */
-static __attribute__((noinline)) void odd_float_ends(void *object) {
-    uint64_t interval;
-    bool is_counted = !agent_in_range(object), is_float = *type_of(object) == kept.types[FLOAT].type;
-    if (is_counted)
-        agent_thread.countdown += FLOAT_BYTES;
-    if (is_counted && !is_float)
-        agent_draws_sample(FLOAT_BYTES - 1, &interval);
-    if (AGENT_UNLIKELY(kept.floats_closed && *agent_lists[LIST_FLOAT].count != agent_lists[LIST_FLOAT].most))
-        close_floats_again();
-    end_object(&kept.types[FLOAT], &agent_lists[LIST_FLOAT], FLOAT_BYTES, object);
-}
-
-/* Nothing ends inside a float: nesting is not counted, and the common road needs no stack. It asks no types: a float of
- * another type that is drawn was no sample. */
+/* Nothing ends inside a float: nesting is not counted, and the common road needs no stack. */
 static void float_ends(void *object) {
     if (AGENT_LIKELY(!agent_in_range(object) && (agent_thread.countdown -= FLOAT_BYTES) >= 0))
         kept.types[FLOAT].original(object);
     else
-        odd_float_ends(object);
+        odd_ends(&kept.types[FLOAT], &agent_lists[LIST_FLOAT], FLOAT_BYTES, object);
 }
 
 static void tuple_ends(void *object) {
@@ -170,16 +155,70 @@ static void take_back(char *table) {
     }
 }
 
+static __attribute__((noinline)) void dict_with_table_ends(void *object) {
+    char *table = table_of(object);
+    end_object(&kept.types[DICT], &agent_lists[LIST_DICT], DICT_BYTES + agent_lists[LIST_KEYS].size + 1, object);
+    take_back(table);
+}
+
 static void dict_ends(void *object) {
+    if (AGENT_LIKELY(!agent_in_range(table_of(object))))
+        end_object(&kept.types[DICT], &agent_lists[LIST_DICT], DICT_BYTES + agent_lists[LIST_KEYS].size + 1, object);
+    else
+        dict_with_table_ends(object);
+}
+
+/* ---- every byte: nothing goes onto a list --------------------------------------------------------------- */
+
+static inline void every_object_ends(int i, void *object) {
+    struct kept_type *kind = &kept.types[i];
+    if (AGENT_LIKELY(*type_of(object) == kind->type))
+        end_without_list(kind, object);
+    else
+        kind->original(object);
+}
+
+/* A collection of all generations empties the lists, and opens this one. */
+static __attribute__((noinline)) void close_floats_again(void) {
+    struct agent_list *list = &agent_lists[LIST_FLOAT];
+    if (!agent_lists_are_ours() || *list->count < 0)
+        return;
+    while (*list->items) {
+        void *top = *list->items;
+        agent_list_pop(list);
+        kept.free(top);
+    }
+    *list->count = list->most;
+}
+
+static void every_float_ends(void *object) {
+    if (AGENT_UNLIKELY(kept.floats_closed && *agent_lists[LIST_FLOAT].count != agent_lists[LIST_FLOAT].most))
+        close_floats_again();
+    every_object_ends(FLOAT, object);
+}
+
+static void every_tuple_ends(void *object) {
+    every_object_ends(TUPLE, object);
+}
+
+static void every_list_ends(void *object) {
+    every_object_ends(LIST, object);
+}
+
+static void every_dict_ends(void *object) {
     char *table = table_of(object);
     bool ours = agent_in_range(table);
-    end_object(&kept.types[DICT], &agent_lists[LIST_DICT], DICT_BYTES + agent_lists[LIST_KEYS].size + 1,
-               object);
-    if (AGENT_UNLIKELY(ours))
+    every_object_ends(DICT, object);
+    if (ours)
         take_back(table);
 }
 
-static const deallocator wrappers[TYPES] = {float_ends, tuple_ends, list_ends, dict_ends};
+static const deallocator sampling[TYPES] = {float_ends, tuple_ends, list_ends, dict_ends};
+static const deallocator every[TYPES] = {every_float_ends, every_tuple_ends, every_list_ends, every_dict_ends};
+
+static deallocator wrapper(int i) {
+    return agent.every_byte ? every[i] : sampling[i];
+}
 
 /* ---- the first deaths, which tell where the free lists are ------------------------------------------- */
 
@@ -233,10 +272,10 @@ static void first_tables_end(void *object) {
     char *table = table_of(object);
     uint32_t size = agent_table_size(table);
     if (kept.learning || *type_of(object) != kept.types[DICT].type || !size)
-        dict_ends(object);
+        wrapper(DICT)(object);
     else if (learn(&agent_lists[LIST_KEYS], table, end_dict, object)) {
         agent_lists[LIST_KEYS].size = size;
-        set_deallocator(DICT, dict_ends);
+        set_deallocator(DICT, wrapper(DICT));
     }
 }
 
@@ -279,7 +318,7 @@ static deallocator first_wrapper(int i) {
     static const deallocator first[TYPES] = {first_floats_end, first_tuples_end, first_lists_end,
                                              first_dicts_end};
     if (!kept.births || (agent.every_byte && i != DICT))
-        return wrappers[i];
+        return wrapper(i);
     return agent.every_byte ? first_tables_end : first[i];
 }
 
@@ -304,7 +343,7 @@ static void wrap_types(void) {
 
 static bool is_ours(deallocator function) {
     for (int i = 0; i < TYPES; i++)
-        if (function == wrappers[i])
+        if (function == sampling[i] || function == every[i])
             return true;
     return function == first_floats_end || function == first_tuples_end || function == first_lists_end ||
            function == first_dicts_end || function == first_tables_end;

@@ -85,7 +85,7 @@ struct agent_thread {
     uint64_t interval; /* that the gap was drawn with; 0: none was drawn */
     uint64_t random;
     uint32_t inside;
-    uint32_t reborn_class; /* see agent_rebirth.c */
+    uint32_t nesting;  /* of objects that end, see agent_rebirth.c */
 };
 
 extern __thread struct agent_thread agent_thread __attribute__((tls_model("initial-exec")));
