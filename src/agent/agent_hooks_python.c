@@ -124,28 +124,38 @@ static void *sampled_malloc(void *context, size_t size) {
                                  : malloc_drawn(context, size);
 }
 
+static __attribute__((noinline)) void *calloc_drawn(void *context, size_t count, size_t size) {
+    void *block = agent_sample(count * size, AGENT_ALIGNMENT, true);
+    return block ? agent_hooks_python_note(block) : original(context)->calloc(original(context)->context, count, size);
+}
+
 static void *sampled_calloc(void *context, size_t count, size_t size) {
     size_t bytes;
-    if (!__builtin_mul_overflow(count, size, &bytes) && !is_counted_down(bytes)) {
-        void *block = agent_sample(bytes, AGENT_ALIGNMENT, true);
-        if (block)
-            return agent_hooks_python_note(block);
-    }
-    return original(context)->calloc(original(context)->context, count, size);
+    return __builtin_mul_overflow(count, size, &bytes) || is_counted_down(bytes)
+               ? original(context)->calloc(original(context)->context, count, size)
+               : calloc_drawn(context, count, size);
+}
+
+static __attribute__((noinline)) void *realloc_drawn(void *context, void *block, size_t size) {
+    void *taken = agent_sample(size, AGENT_ALIGNMENT, false);
+    if (!taken)
+        return original(context)->realloc(original(context)->context, block, size);
+    return agent_hooks_python_note(block ? move_in(original(context), block, size, taken) : taken);
+}
+
+static __attribute__((noinline)) void *realloc_ours(void *context, void *block, size_t size) {
+    size_t old;
+    if (!agent_owns(block, &old))
+        return original(context)->realloc(original(context)->context, block, size);
+    agent_births_block_ends(block);
+    return note_moved(agent_retake(block, old, size, outside, context));
 }
 
 static void *sampled_realloc(void *context, void *block, size_t size) {
-    size_t old;
-    if (AGENT_UNLIKELY(agent_in_range(block)) && agent_owns(block, &old)) {
-        agent_births_block_ends(block);
-        return note_moved(agent_retake(block, old, size, outside, context));
-    }
-    if (!is_counted_down(size)) {
-        void *taken = agent_sample(size, AGENT_ALIGNMENT, false);
-        if (taken)
-            return agent_hooks_python_note(block ? move_in(original(context), block, size, taken) : taken);
-    }
-    return original(context)->realloc(original(context)->context, block, size);
+    if (AGENT_UNLIKELY(agent_in_range(block)))
+        return realloc_ours(context, block, size);
+    return is_counted_down(size) ? original(context)->realloc(original(context)->context, block, size)
+                                 : realloc_drawn(context, block, size);
 }
 
 /* The last sample of a sampler that was stopped takes the hooks along. */
