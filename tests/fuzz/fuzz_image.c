@@ -101,6 +101,23 @@ static void write_and_read(const struct heap *heap, uint64_t run) {
     heap_close(back);
 }
 
+static void count_hole(void *context, node_id node, uint64_t bytes) {
+    uint64_t *count = context;
+    *count += node && bytes;
+}
+
+/* What is no object: the chunks of malloc are as wild as the rest. */
+static void use_raw_memory(const struct heap *heap) {
+    struct arena arena = {0};
+    struct allocator_use use;
+    struct raw_holders holders;
+    uint64_t count = 0;
+    capture_allocator_use(heap, &use);
+    capture_raw(heap, &arena, &holders);
+    capture_holes(heap, count_hole, &count);
+    arena_deinit(&arena);
+}
+
 static void use_heap(const struct heap *heap, uint64_t run) {
     const struct graph *graph = &heap->graph;
     struct arena arena = {0};
@@ -135,6 +152,8 @@ static void examine(struct image *image, uint64_t run, struct outcome *outcome) 
     require(!broken, broken ? broken : "");
     require(heap->facts.faults == heap->graph.faults, "two opinions of the faults");
     use_heap(heap, run);
+    if (run % 4 == 0)
+        use_raw_memory(heap);
     outcome->reports++;
     outcome->faults += heap->graph.faults;
     outcome->with_faults += heap->graph.faults > 0;
