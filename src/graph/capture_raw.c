@@ -13,6 +13,10 @@ enum { PAGE = 1 << IMAGE_PAGE_BITS, FRONT_MOST = 32, WORD = 8, TEXT_HEAD = FRONT
 /* What a page of the image is to the search. */
 enum { PAGE_OPEN, PAGE_ALLOCATED, PAGE_SEEN };
 
+/* In place of an owner: nobody was found yet; the block is free. */
+#define OWNER_NONE UINT32_MAX
+#define OWNER_FREE (UINT32_MAX - 1)
+
 struct raw_block {
     remote_address begin;
     uint64_t size;
@@ -54,7 +58,7 @@ static node_id object_of(const struct raw_search *search, remote_address address
 
 static void add_block(struct raw_search *search, remote_address address, uint64_t size) {
     if (size && object_of(search, address, size) == NODE_NONE)
-        *vector_push(&search->blocks, struct raw_block) = (struct raw_block){address, size, UINT32_MAX};
+        *vector_push(&search->blocks, struct raw_block) = (struct raw_block){address, size, OWNER_NONE};
 }
 
 static void take_region(void *context, remote_address begin, remote_address end) {
@@ -122,7 +126,7 @@ static void look_at_word(struct raw_search *search, uint64_t word) {
     }
     /* malloc/malloc.c: the last word of a block is where the next chunk begins, and lists of free chunks point there. */
     if (word < blocks[low].begin || word - blocks[low].begin + WORD >= blocks[low].size ||
-        blocks[low].owner != UINT32_MAX)
+        blocks[low].owner != OWNER_NONE)
         return;
     blocks[low].owner = search->owner;
     *vector_push(&search->pending, uint32_t) = (uint32_t)low;
@@ -227,16 +231,59 @@ static void search_rest(struct raw_search *search) {
     }
 }
 
+/* --- blocks that were freed and wait --- */
+
+/* The block that begins there, the count of blocks if none does. */
+static size_t block_at(const struct raw_search *search, remote_address begin) {
+    const struct raw_block *blocks = vector_items(&search->blocks, struct raw_block);
+    size_t low = 0, high = search->blocks.count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (blocks[middle].begin < begin)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < search->blocks.count && blocks[low].begin == begin ? low : search->blocks.count;
+}
+
+/* malloc/malloc.c: tcache_put, REMOVE_FB, PROTECT_PTR: what was freed a moment ago looks as if it were in use, and begins
+ * with the address of the next of its size, mixed with its own; fast bins have that of the next one's chunk. */
+static bool is_waiting(const struct raw_search *search, const struct raw_block *block) {
+    enum { CHUNK_HEAD = 16 };
+    uint64_t word, offset = image_locate(search->image, block->begin);
+    if (offset == IMAGE_ABSENT)
+        return false;
+    memcpy(&word, search->image->base + offset, sizeof word);
+    remote_address next = word ^ block->begin >> 12;
+    if (!next)
+        return true;
+    const struct raw_block *blocks = vector_items(&search->blocks, struct raw_block);
+    for (uint64_t head = 0; head <= CHUNK_HEAD; head += CHUNK_HEAD) {
+        size_t number = block_at(search, next + head);
+        if (number < search->blocks.count && blocks[number].size == block->size && &blocks[number] != block)
+            return true;
+    }
+    return false;
+}
+
+static void find_waiting(struct raw_search *search) {
+    struct raw_block *blocks = vector_items(&search->blocks, struct raw_block);
+    for (size_t i = 0; i < search->blocks.count; i++)
+        if (blocks[i].owner >= search->captured->heap.graph.node_count && is_waiting(search, &blocks[i]))
+            blocks[i].owner = OWNER_FREE;
+}
+
 /* --- the sums --- */
 
 /* A known type's size has what it owns. */
 static bool is_accounted(const struct graph *graph, uint32_t owner) {
-    return owner < graph->node_count && !(graph_type_of(graph, owner)->flags & TYPE_FOREIGN);
+    return owner == OWNER_FREE || (owner < graph->node_count && !(graph_type_of(graph, owner)->flags & TYPE_FOREIGN));
 }
 
 static struct raw_holder describe_owner(const struct raw_search *search, uint32_t owner) {
     uint32_t nodes = search->captured->heap.graph.node_count;
-    if (owner == UINT32_MAX)
+    if (owner == OWNER_NONE)
         return (struct raw_holder){.kind = RAW_LOST, .node = NODE_NONE};
     if (owner < nodes)
         return (struct raw_holder){.kind = RAW_OBJECT, .node = owner};
@@ -277,11 +324,12 @@ void capture_raw(const struct heap *heap, struct arena *arena, struct raw_holder
     struct raw_search search = {.captured = heap->owner, .image = capture_image(heap)};
     search.pages = arena_new(&search.scratch, unsigned char, (search.image->length >> IMAGE_PAGE_BITS) + 1);
     find_blocks(&search);
-    if (search.blocks.count < UINT32_MAX) {
+    if (search.blocks.count < OWNER_FREE) {
         search_objects(&search);
         search_libraries(&search, false);
         search_libraries(&search, true);
         search_rest(&search);
+        find_waiting(&search);
         sum_up(&search, arena, out);
     }
     vector_deinit(&search.blocks);

@@ -156,6 +156,27 @@ TEST(lists_of_free_chunks_hold_no_block) {
     end(&world);
 }
 
+/* malloc/malloc.c: PROTECT_PTR. */
+static void put_next(int number, remote_address next) {
+    put_in_block(number, 0, block(number) >> 12 ^ next);
+}
+
+TEST(blocks_that_were_freed_and_wait_are_not_lost) {
+    struct small_world world;
+    struct raw_holders holders;
+    begin(ALL);
+    put_next(3, block(5)); /* a thread's list of one size; its first one is known to the thread */
+    put_next(5, 0);
+    put(open_memory, 16, block(3));
+    put_next(6, block(8) - 16); /* a fast bin */
+    put_next(8, 0);
+    put_next(7, block(7)); /* no list leads back to where it comes from */
+    search(&world, &holders);
+    CHECK_EQUAL(holders.count, 1);
+    CHECK_EQUAL(held(&holders, RAW_LOST, NODE_NONE), 3);
+    end(&world);
+}
+
 TEST(letters_and_free_memory_hold_nothing) {
     struct small_world world;
     struct raw_holders holders;
@@ -204,5 +225,5 @@ TEST(the_object_behind_free_blocks_keeps_them) {
 
 TEST_MAIN(RUN(blocks_without_a_pointer_are_lost); RUN(whoever_leads_to_a_block_holds_it);
           RUN(what_a_known_type_owns_is_part_of_its_size); RUN(lists_of_free_chunks_hold_no_block);
-          RUN(letters_and_free_memory_hold_nothing);
+          RUN(blocks_that_were_freed_and_wait_are_not_lost); RUN(letters_and_free_memory_hold_nothing);
           RUN(use_is_told_and_what_objects_do_not_explain); RUN(the_object_behind_free_blocks_keeps_them);)
