@@ -10,7 +10,7 @@ import verdict as verdicts
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "native.c")
 
 PROGRAM = """
-import collections, ctypes, os, sys
+import collections, ctypes, os, sys, threading, time
 sys.path.insert(0, sys.argv[3])
 import _service
 lib, libc = ctypes.CDLL(sys.argv[2]), ctypes.CDLL(None)
@@ -49,8 +49,16 @@ def flat(number):
     lib.leak(1, 3000)
     lib.drop()
 
+def warm():  # malloc keeps what a thread has freed, some blocks of each size, and meets a new one all the time
+    for size in range(24, 1024):
+        for block in [take(size) for _ in range(12)]:
+            libc.free(block)
+        time.sleep(0.03)
+
 if sys.argv[1] in ("child", "flat") and not os.fork():
     _service.serve(pages)
+for _ in range(12 if sys.argv[1] == "flat" else 0):
+    threading.Thread(target=warm, daemon=True).start()
 _service.serve(globals()[sys.argv[1]])
 """
 
