@@ -68,7 +68,7 @@ static void visit_interpreter(struct model *model, remote_address interpreter, s
 }
 
 /* Include/internal/pycore_typeobject.h: struct type_cache_entry {version, name, value}; only the name is
- * owned. */
+ * owned. There are 1 << MCACHE_SIZE_EXP of them; where the cache is static, what lies behind it may be in its range. */
 static void visit_type_cache(struct model *model, remote_address interpreter, struct root_visitor *visitor) {
     enum { ENTRY_SIZE = 24, ENTRY_NAME = 8 };
     const struct layout *layout = model->layout;
@@ -77,7 +77,10 @@ static void visit_type_cache(struct model *model, remote_address interpreter, st
         entry = interpreter + layout->interpreter_type_cache;
         end = entry + layout->interpreter_type_cache_size;
     }
+    uint64_t entries = entry < end ? (end - entry) / ENTRY_SIZE : 0;
+    visitor->bound = entries ? (int64_t)1 << (63 - __builtin_clzll(entries)) : 0;
     open_holder(visitor, HOLDER_NONE, HOLDER_TABLE, SPAN("type cache"));
+    visitor->bound = 0;
     for (; entry + ENTRY_SIZE <= end; entry += ENTRY_SIZE)
         refer(visitor, model_word(model, entry + ENTRY_NAME), REFERENCE_SLOT, label_none());
 }

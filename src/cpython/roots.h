@@ -19,6 +19,7 @@ enum { HOLDER_NONE = -1 };
 struct root_visitor {
     struct reference_visitor references; /* called with `holder` set */
     int holder;                          /* whose references come now */
+    int64_t bound;                       /* most references that the holder which is opened will ever have; 0: unknown */
     /* A new holder below `parent` (HOLDER_NONE: below the root); returns its number. `name` is copied. */
     int (*open)(struct root_visitor *visitor, int parent, enum holder_kind kind, struct span name);
 };

@@ -186,7 +186,7 @@ static int open_holder(struct root_visitor *visitor, int parent, enum holder_kin
     int number = (int)capture->holders.count;
     struct captured_holder *holder = vector_push(&capture->holders, struct captured_holder);
     char *copy = arena_copy_text(&capture->captured->words, name.data, name.length);
-    *holder = (struct captured_holder){kind, parent, NODE_ROOT, {copy, name.length}};
+    *holder = (struct captured_holder){kind, parent, NODE_ROOT, {copy, name.length}, visitor->bound};
     if (kind == HOLDER_MODULES)
         return number;
     holder->node = 1;

@@ -276,8 +276,12 @@ static void node_facts(void *context, node_id node, struct node_facts *facts, st
     struct model *model = captured->model;
     (void)arena;
     *facts = (struct node_facts){.length = -1, .bound = -2};
-    uint32_t type =
-        node < captured->heap.graph.synthetic_count ? MODEL_NOT_A_TYPE : model_type_of_node(captured, node);
+    if (node < captured->heap.graph.synthetic_count) {
+        const struct captured_holder *holder = captured->holder_of[node];
+        facts->bound = holder && holder->bound ? holder->bound : -2;
+        return;
+    }
+    uint32_t type = model_type_of_node(captured, node);
     if (type == MODEL_NOT_A_TYPE)
         return;
     remote_address address = captured->heap.graph.addresses[node];

@@ -21,6 +21,7 @@ struct captured_holder {
     int parent;
     node_id node; /* NODE_ROOT for HOLDER_MODULES */
     struct span name;
+    int64_t bound; /* most references that it will ever have; 0: unknown */
 };
 
 /* One reference of a holder, in the order of discovery. */

@@ -1,5 +1,5 @@
 # expect: verdict=no-leak
-"""A cache with a bound that is always full."""
+"""A cache with a bound that is always full, and Python's own of the names that types were asked for."""
 import functools
 
 from _service import serve
@@ -13,6 +13,7 @@ def render(number):
 def step(number):
     for part in range(4):
         render(number * 4 + part)
+    getattr(render, "page_%d" % number, None)
 
 
 serve(step, warm=600)
