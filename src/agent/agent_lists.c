@@ -82,13 +82,13 @@ static void note_interpreter(void) {
 /* Include/cpython: PyFloatObject, PyListObject, PyDictObject, PyTupleObject, behind the collector's head. */
 static void describe(void) {
     enum { HEAD = 16 };
-    agent_lists[LIST_FLOAT] = (struct agent_list){.size = 24, .next = 8, .most = 100};
+    agent_lists[LIST_FLOAT] = (struct agent_list){.size = 24, .linked = true, .next = 8, .most = 100};
     agent_lists[LIST_LIST] = (struct agent_list){.size = 40 + HEAD, .object = HEAD, .most = 80};
     agent_lists[LIST_DICT] = (struct agent_list){.size = 48 + HEAD, .object = HEAD, .most = 80};
     agent_lists[LIST_KEYS] = (struct agent_list){.size = AGENT_TABLE_NEW, .most = 80};
     for (uint32_t i = 0; i < LIST_TUPLES; i++)
         agent_lists[LIST_TUPLE + i] =
-            (struct agent_list){.size = HEAD + 24 + 8 * (i + 1), .object = HEAD, .next = 24, .most = 2000};
+            (struct agent_list){.size = HEAD + 24 + 8 * (i + 1), .object = HEAD, .linked = true, .next = 24, .most = 2000};
     for (uint32_t i = LIST_LIST; i < LIST_TUPLE; i++)
         agent_lists[i].kept = kept_arrays[i];
 }
@@ -149,7 +149,7 @@ static void add_candidate(struct search *search, int32_t *count, void **items) {
 
 /* Whether a list could lie there: what is read and written of it is Python's own memory. */
 static bool has_room(const struct agent_list *list, void **items) {
-    uintptr_t begin = (uintptr_t)items, size = (list->next ? 1 : (uintptr_t)list->most) * sizeof *items;
+    uintptr_t begin = (uintptr_t)items, size = (list->linked ? 1 : (uintptr_t)list->most) * sizeof *items;
     for (uint32_t i = 0; i < python.regions_count; i++) {
         uintptr_t offset = begin - (uintptr_t)python.regions[i].begin;
         if (offset < python.regions[i].size && size <= python.regions[i].size - offset)
@@ -195,7 +195,7 @@ static void compare_regions(struct search *search, const struct agent_list *list
         }
     for (uint32_t i = 0; i < counted; i++)
         for (uint32_t j = 0; j < placed; j++) {
-            void **items = list->next ? places[j] : places[j] - (*counts[i] - 1);
+            void **items = list->linked ? places[j] : places[j] - (*counts[i] - 1);
             if (has_room(list, items))
                 add_candidate(search, counts[i], items);
         }
@@ -230,7 +230,7 @@ static void look_again(struct search *search, const struct agent_list *list, voi
         int32_t count = *search->candidates[i].count;
         if (before[i] < 0 || count <= before[i] || count > list->most)
             continue;
-        if (search->candidates[i].items[list->next ? 0 : count - 1] == pushed)
+        if (search->candidates[i].items[list->linked ? 0 : count - 1] == pushed)
             search->candidates[kept++] = search->candidates[i];
     }
     search->count = kept;
@@ -277,13 +277,13 @@ static void **next_of(const struct agent_list *list, void *object) {
 }
 
 void agent_list_pop(struct agent_list *list) {
-    if (list->next)
+    if (list->linked)
         *list->items = *next_of(list, *list->items);
     --*list->count;
 }
 
 bool agent_list_mark(struct agent_list *list, uint64_t interval) {
-    if (list->marks == LIST_MARKS || (!list->next && list->kept_count + (uint32_t)*list->count > LIST_KEPT))
+    if (list->marks == LIST_MARKS || (!list->linked && list->kept_count + (uint32_t)*list->count > LIST_KEPT))
         return false;
     if (*list->count > 0) {
         char *top = agent_list_top(list);
@@ -293,7 +293,7 @@ bool agent_list_mark(struct agent_list *list, uint64_t interval) {
     int32_t count = *list->count;
     struct agent_mark *mark = &list->mark[list->marks++];
     *mark = (struct agent_mark){.interval = interval, .count = count};
-    if (list->next) {
+    if (list->linked) {
         mark->head = *list->items;
         *list->items = NULL;
     } else {
@@ -329,7 +329,7 @@ void agent_list_unmark(struct agent_list *list) {
     const struct agent_mark *mark = &list->mark[--list->marks];
     if (*list->count < 0) /* this interpreter's lists have ended */
         return;
-    if (list->next)
+    if (list->linked)
         put_below(list, mark);
     else
         put_below_array(list, mark);

@@ -31,7 +31,8 @@ struct agent_mark {
 struct agent_list {
     uint32_t size;   /* bytes of a block */
     uint32_t object; /* bytes before the object; a table of a dict is none */
-    uint32_t next;   /* where an object on the list has the next one; 0: the list is an array */
+    uint32_t next;   /* where an object on the list has the next one */
+    bool linked;     /* else the list is an array */
     int32_t most;
     void **items; /* the first object, or the array; NULL as long as it is not known */
     int32_t *count;
@@ -59,7 +60,7 @@ bool agent_lists_are_ours(void);
 static inline void *agent_list_top(const struct agent_list *list) {
     if (!list->items || *list->count <= 0 || *list->count > list->most)
         return NULL;
-    return list->next ? *list->items : list->items[*list->count - 1];
+    return list->linked ? *list->items : list->items[*list->count - 1];
 }
 
 /* Takes the top off the list. */

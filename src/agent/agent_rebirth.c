@@ -36,6 +36,7 @@ static struct {
     void (*free)(void *block);
     bool wrapped, traced, births;
     bool learning;      /* on the way through a deallocator to see where its free list is */
+    bool tables_closed; /* the same of tables, from 3.13 on */
     bool floats_closed; /* the free list of floats takes and gives nothing */
 } kept;
 
@@ -58,6 +59,16 @@ static void end_without_list(struct kept_type *kind, void *object) {
     agent_births_block_ends((char *)object - (kind == &kept.types[FLOAT] ? 0 : 16));
     *type_of(object) = kind->copy;
     kind->original(object);
+}
+
+/* Its table goes onto a list all the same. */
+static void end_dict_without_list(void *dict) {
+    uint64_t interval;
+    char *table = table_of(dict);
+    bool drawn = !agent_in_range(table) && agent_draws_sample(agent_lists[LIST_KEYS].size, &interval);
+    end_without_list(&kept.types[DICT], dict);
+    if (drawn && kept.births)
+        agent_births_draw(&agent_lists[LIST_KEYS], table, interval);
 }
 
 /* Both of these may go onto their lists. */
@@ -101,6 +112,8 @@ static __attribute__((noinline)) void odd_ends(struct kept_type *kind, struct ag
         agent_draws_sample(bytes - 1, &interval);
     if (is_other) {
         kind->original(object);
+    } else if (is_apart && kind == &kept.types[DICT]) {
+        end_dict_without_list(object);
     } else if (is_apart) {
         end_without_list(kind, object);
     } else {
@@ -376,6 +389,56 @@ static int object_event(void *object, int event, void *data) {
     return 0;
 }
 
+/* Makes and ends dicts with one item, after some without a table, until it is known where these go. */
+static void find_tables(struct agent_list *list) {
+    void *(*make)(void) = (void *(*)(void))dlsym(RTLD_DEFAULT, "PyDict_New");
+    int (*put)(void *, const char *, void *) =
+        (int (*)(void *, const char *, void *))dlsym(RTLD_DEFAULT, "PyDict_SetItemString");
+    deallocator end = (deallocator)dlsym(RTLD_DEFAULT, "Py_DecRef");
+    void *none = dlsym(RTLD_DEFAULT, "_Py_NoneStruct");
+    const unsigned long *version = dlsym(RTLD_DEFAULT, "Py_Version");
+    struct agent_list *dicts = &agent_lists[LIST_DICT];
+    if (!make || !put || !end || !none || !version || !agent_lists_begin() || !agent_lists_are_ours())
+        return;
+    list->linked = dicts->linked = *version >= 0x030e0000; /* Include/internal/pycore_freelist.h */
+    for (int i = 0; i < 50 && !list->items; i++) {
+        bool bare = !dicts->items;
+        void *dict = make();
+        if (!dict || (!bare && put(dict, "a", none)))
+            return;
+        learn(bare ? dicts : list, bare ? dict : table_of(dict), end, dict);
+    }
+}
+
+static void set_count(struct agent_list *list, int64_t count) {
+    memcpy(list->count, &count, list->linked ? sizeof count : sizeof *list->count);
+}
+
+/* Python tells of no table's birth. With their free list closed, as Python closes it when it ends
+ * (Objects/dictobject.c: free_keys_object; Objects/object.c: clear_freelist), each one asks the allocator: too dear for
+ * sampling. */
+static void close_tables(void) {
+    struct agent_list *list = &agent_lists[LIST_KEYS];
+    void (*release)(void *) = (void (*)(void *))dlsym(RTLD_DEFAULT, "PyMem_Free");
+    uint32_t inside = agent_thread.inside;
+    agent_thread.inside = 1;
+    if (!list->items)
+        find_tables(list);
+    agent_thread.inside = inside;
+    if (!release || !list->items || *list->count < 0 || !agent_lists_are_ours())
+        return;
+    for (void *top; (top = agent_list_top(list)); release(top))
+        agent_list_pop(list);
+    set_count(list, -1);
+    kept.tables_closed = true;
+}
+
+static void open_tables(void) {
+    if (kept.tables_closed && agent_lists_are_ours())
+        set_count(&agent_lists[LIST_KEYS], 0);
+    kept.tables_closed = false;
+}
+
 /* One tracer per process: another's is left alone. */
 static void trace_objects(void) {
     void (*set)(tracer, void *) = (void (*)(tracer, void *))dlsym(RTLD_DEFAULT, "PyRefTracer_SetTracer");
@@ -384,6 +447,8 @@ static void trace_objects(void) {
     if (!set || !get || get(&data))
         return;
     set(object_event, NULL);
+    if (agent.every_byte)
+        close_tables();
     kept.traced = true;
 }
 
@@ -393,6 +458,7 @@ static void untrace_objects(void) {
     void *data;
     if (get(&data) == object_event)
         set(NULL, NULL);
+    open_tables();
     kept.traced = false;
 }
 

@@ -2,7 +2,6 @@
 import json
 import math
 import os
-import statistics
 import subprocess
 
 import pytest
@@ -54,11 +53,9 @@ def dicts(python, library, tmp_path):
 
 @pytest.mark.parametrize("python", TABLES_TOO, indirect=True)
 def test_a_leak_of_dicts_is_estimated_and_blamed(dicts):
-    """Births of tables go unseen in one run of fifty, whose estimate is low: the middle one of five is not."""
-    assert all(innocent < 0.03 * (leaked + innocent) for _, leaked, innocent in dicts), dicts
-    truth, middle = dicts[0][0], statistics.median(leaked for _, leaked, _ in dicts)
-    of_the_middle = deviation(truth, DICTS_INTERVAL) * math.sqrt(math.pi / 2 / len(dicts))
-    assert abs(middle - truth) < 6 * of_the_middle + 0.03 * truth, dicts
+    for truth, leaked, innocent in dicts:
+        assert abs(leaked - truth) < 6 * deviation(truth, DICTS_INTERVAL) + 0.03 * truth, dicts
+        assert innocent < 0.03 * (leaked + innocent), dicts
 
 
 @pytest.mark.parametrize("python", OBJECTS_ONLY, indirect=True)
@@ -69,20 +66,11 @@ def test_a_leak_of_dicts_is_estimated_and_its_objects_are_blamed(dicts):
         assert leaked > objects - 6 * deviation(objects, DICTS_INTERVAL) - 0.02 * objects, dicts
 
 
-def check_every_birth(python, sampled, kind):
-    truth, leaked, innocent = measure(python, sampled, kind, 1, 3000)
+@pytest.mark.parametrize("kind", ["float", "tuple", "list", "dict"])
+def test_every_birth_is_counted(python_with_gil, sampled, kind):
+    truth, leaked, innocent = measure(python_with_gil, sampled, kind, 1, 3000)
     assert leaked == pytest.approx(truth, abs=1000)  # to 3.10 a frame is kept too
     assert innocent < 1000
-
-
-@pytest.mark.parametrize("kind", ["float", "tuple", "list"])
-def test_every_birth_is_counted(python_with_gil, sampled, kind):
-    check_every_birth(python_with_gil, sampled, kind)
-
-
-@pytest.mark.parametrize("python", TABLES_TOO, indirect=True)
-def test_every_birth_of_a_dict_is_counted(python, sampled):
-    check_every_birth(python, sampled, "dict")
 
 
 ARITHMETIC = """
