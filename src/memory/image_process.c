@@ -64,9 +64,9 @@ static bool is_read_whole(const struct plan *plan, const struct memory_segment *
 
 static void merge_extents(const struct vector *left, const struct vector *right, struct vector *out) {
     const struct page_extent *a = left->items, *b = right->items;
-    const struct page_extent *a_end = a + left->count, *b_end = b + right->count;
-    while (a < a_end || b < b_end) {
-        const struct page_extent *next = b == b_end || (a < a_end && a->begin <= b->begin) ? a++ : b++;
+    for (size_t i = 0, j = 0; i < left->count || j < right->count;) {
+        bool is_left = j == right->count || (i < left->count && a[i].begin <= b[j].begin);
+        const struct page_extent *next = is_left ? &a[i++] : &b[j++];
         struct page_extent *last = out->count ? &vector_items(out, struct page_extent)[out->count - 1] : NULL;
         if (last && next->begin <= last->end)
             last->end = next->end > last->end ? next->end : last->end;
