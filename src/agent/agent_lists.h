@@ -1,9 +1,11 @@
-/* CPython's free lists of floats, tuples, lists, dicts and small tables of dicts (to 3.12): where they lie,
+/* CPython's free lists of floats, tuples, lists, dicts (to 3.12) and small tables of dicts: where they lie,
  * and how their tops are put aside and back. All with the GIL of the interpreter whose lists they are. */
 #ifndef CAULK_AGENT_AGENT_LISTS_H
 #define CAULK_AGENT_AGENT_LISTS_H
 
 #include "agent/agent_work.h"
+
+#include <string.h>
 
 enum {
     LIST_FLOAT,
@@ -43,6 +45,18 @@ struct agent_list {
 };
 
 extern struct agent_list agent_lists[LISTS];
+
+/* Include/cpython/object.h: PyObject. */
+static inline char **agent_type_of(void *object) {
+    return (char **)((char *)object + 8);
+}
+
+/* Include/cpython/dictobject.h: PyDictObject. */
+static inline char *agent_table_of(void *dict) {
+    char *table;
+    memcpy(&table, (char *)dict + 32, sizeof table);
+    return table;
+}
 
 /* False if Python keeps no lists that are known here. */
 bool agent_lists_begin(void);

@@ -2,7 +2,7 @@
  * dicts in free lists and hands them to the next object of the type.
  *
  * Where Python tells of every object's birth and end (PyRefTracer_SetTracer), a block of the range is booked
- * on its last birth. Before that, the deallocators of these types are wrapped, so that a block of the range
+ * on its last birth: agent_traced.c. Before that, the deallocators of these types are wrapped, so that a block of the range
  * comes back instead of going onto a free list; and every block, where every one is counted. What goes onto a
  * free list may be drawn: see agent_births.c. */
 #include "agent/agent_births.h"
@@ -11,11 +11,8 @@
 #include <dlfcn.h>
 #include <string.h>
 
-/* Include/cpython/object.h: PyObject, PyTypeObject. The copy of a type has what deallocation looks at. */
-enum { OBJECT_TYPE = 8, OBJECT_SIZE = 16, TYPE_DEALLOC = 48, TYPE_COPIED = 408 };
-
-/* Include/cpython/dictobject.h: PyDictObject. */
-enum { DICT_TABLE = 32 };
+/* Include/cpython/object.h: PyVarObject, PyTypeObject. The copy of a type has what deallocation looks at. */
+enum { OBJECT_SIZE = 16, TYPE_DEALLOC = 48, TYPE_COPIED = 408 };
 
 /* Objects inside objects that may end within each other before Python's own limit is asked. */
 enum { NESTING = 40 };
@@ -23,7 +20,6 @@ enum { NESTING = 40 };
 enum { FLOAT, TUPLE, LIST, DICT, TYPES };
 
 typedef void (*deallocator)(void *object);
-typedef int (*tracer)(void *object, int event, void *data);
 
 struct kept_type {
     char *type;
@@ -34,37 +30,26 @@ struct kept_type {
 static struct {
     struct kept_type types[TYPES];
     void (*free)(void *block);
-    bool wrapped, traced, births;
+    bool wrapped, births;
     bool learning;      /* on the way through a deallocator to see where its free list is */
-    bool tables_closed; /* the same of tables, from 3.13 on */
     bool floats_closed; /* the free list of floats takes and gives nothing */
 } kept;
 
 static const char *const names[TYPES] = {"PyFloat_Type", "PyTuple_Type", "PyList_Type", "PyDict_Type"};
-
-static inline char **type_of(void *object) {
-    return (char **)((char *)object + OBJECT_TYPE);
-}
-
-static inline char *table_of(void *dict) {
-    char *table;
-    memcpy(&table, (char *)dict + DICT_TABLE, sizeof table);
-    return table;
-}
 
 /* An object of a copied type is no exact float (tuple, list, dict): its deallocator frees it by tp_free. The
  * copy has the original deallocator, so that Python's limit on nesting (Include/cpython/object.h:
  * Py_TRASHCAN_BEGIN) is in force. */
 static void end_without_list(struct kept_type *kind, void *object) {
     agent_births_block_ends((char *)object - (kind == &kept.types[FLOAT] ? 0 : 16));
-    *type_of(object) = kind->copy;
+    *agent_type_of(object) = kind->copy;
     kind->original(object);
 }
 
 /* Its table goes onto a list all the same. */
 static void end_dict_without_list(void *dict) {
     uint64_t interval;
-    char *table = table_of(dict);
+    char *table = agent_table_of(dict);
     bool drawn = !agent_in_range(table) && agent_draws_sample(agent_lists[LIST_KEYS].size, &interval);
     end_without_list(&kept.types[DICT], dict);
     if (drawn && kept.births)
@@ -74,7 +59,7 @@ static void end_dict_without_list(void *dict) {
 /* Both of these may go onto their lists. */
 static void end_drawn_dict(void *dict) {
     uint64_t interval, table_interval;
-    char *table = table_of(dict);
+    char *table = agent_table_of(dict);
     struct agent_list *lists = agent_lists;
     bool drawn = agent_draws_sample(lists[LIST_DICT].size, &interval);
     bool table_drawn = !agent_in_range(table) && agent_draws_sample(lists[LIST_KEYS].size, &table_interval);
@@ -105,7 +90,7 @@ static __attribute__((noinline)) void odd_ends(struct kept_type *kind, struct ag
                                                void *object) {
     uint64_t interval;
     bool is_apart = agent_in_range(object) || agent_thread.nesting >= NESTING;
-    bool is_other = *type_of(object) != kind->type;
+    bool is_other = *agent_type_of(object) != kind->type;
     if (!is_apart)
         agent_thread.countdown += bytes;
     if (is_other && !is_apart)
@@ -169,13 +154,13 @@ static void take_back(char *table) {
 }
 
 static __attribute__((noinline)) void dict_with_table_ends(void *object) {
-    char *table = table_of(object);
+    char *table = agent_table_of(object);
     end_object(&kept.types[DICT], &agent_lists[LIST_DICT], DICT_BYTES + agent_lists[LIST_KEYS].size + 1, object);
     take_back(table);
 }
 
 static void dict_ends(void *object) {
-    if (AGENT_LIKELY(!agent_in_range(table_of(object))))
+    if (AGENT_LIKELY(!agent_in_range(agent_table_of(object))))
         end_object(&kept.types[DICT], &agent_lists[LIST_DICT], DICT_BYTES + agent_lists[LIST_KEYS].size + 1, object);
     else
         dict_with_table_ends(object);
@@ -185,7 +170,7 @@ static void dict_ends(void *object) {
 
 static inline void every_object_ends(int i, void *object) {
     struct kept_type *kind = &kept.types[i];
-    if (AGENT_LIKELY(*type_of(object) == kind->type))
+    if (AGENT_LIKELY(*agent_type_of(object) == kind->type))
         end_without_list(kind, object);
     else
         kind->original(object);
@@ -219,7 +204,7 @@ static void every_list_ends(void *object) {
 }
 
 static void every_dict_ends(void *object) {
-    char *table = table_of(object);
+    char *table = agent_table_of(object);
     bool ours = agent_in_range(table);
     every_object_ends(DICT, object);
     if (ours)
@@ -247,7 +232,7 @@ static void end_dict(void *object) {
 }
 
 static bool may_learn(int i, void *object) {
-    return !kept.learning && *type_of(object) == kept.types[i].type && !agent.every_byte &&
+    return !kept.learning && *agent_type_of(object) == kept.types[i].type && !agent.every_byte &&
            !agent_in_range(object);
 }
 
@@ -282,9 +267,9 @@ static void first_lists_end(void *object) {
 }
 
 static void first_tables_end(void *object) {
-    char *table = table_of(object);
+    char *table = agent_table_of(object);
     uint32_t size = agent_table_size(table);
-    if (kept.learning || *type_of(object) != kept.types[DICT].type || !size)
+    if (kept.learning || *agent_type_of(object) != kept.types[DICT].type || !size)
         wrapper(DICT)(object);
     else if (learn(&agent_lists[LIST_KEYS], table, end_dict, object)) {
         agent_lists[LIST_KEYS].size = size;
@@ -293,7 +278,7 @@ static void first_tables_end(void *object) {
 }
 
 static void first_dicts_end(void *object) {
-    if (!may_learn(DICT, object) || agent_table_size(table_of(object)))
+    if (!may_learn(DICT, object) || agent_table_size(agent_table_of(object)))
         dict_ends(object);
     else if (learn(&agent_lists[LIST_DICT], object, kept.types[DICT].original, object))
         set_deallocator(DICT, first_tables_end);
@@ -378,104 +363,16 @@ static void unwrap_types(void) {
     kept.wrapped = false;
 }
 
-static int object_event(void *object, int event, void *data) {
-    (void)data;
-    if (AGENT_LIKELY(!agent_in_range(object)))
-        return 0;
-    if (event == 0)
-        agent_object_begins(object);
-    else if (event == 1)
-        agent_object_ends(object);
-    return 0;
-}
-
-/* Makes and ends dicts with one item, after some without a table, until it is known where these go. */
-static void find_tables(struct agent_list *list) {
-    void *(*make)(void) = (void *(*)(void))dlsym(RTLD_DEFAULT, "PyDict_New");
-    int (*put)(void *, const char *, void *) =
-        (int (*)(void *, const char *, void *))dlsym(RTLD_DEFAULT, "PyDict_SetItemString");
-    deallocator end = (deallocator)dlsym(RTLD_DEFAULT, "Py_DecRef");
-    void *none = dlsym(RTLD_DEFAULT, "_Py_NoneStruct");
-    const unsigned long *version = dlsym(RTLD_DEFAULT, "Py_Version");
-    struct agent_list *dicts = &agent_lists[LIST_DICT];
-    if (!make || !put || !end || !none || !version || !agent_lists_begin() || !agent_lists_are_ours())
-        return;
-    list->linked = dicts->linked = *version >= 0x030e0000; /* Include/internal/pycore_freelist.h */
-    for (int i = 0; i < 50 && !list->items; i++) {
-        bool bare = !dicts->items;
-        void *dict = make();
-        if (!dict || (!bare && put(dict, "a", none)))
-            return;
-        learn(bare ? dicts : list, bare ? dict : table_of(dict), end, dict);
-    }
-}
-
-static void set_count(struct agent_list *list, int64_t count) {
-    memcpy(list->count, &count, list->linked ? sizeof count : sizeof *list->count);
-}
-
-/* Python tells of no table's birth. With their free list closed, as Python closes it when it ends
- * (Objects/dictobject.c: free_keys_object; Objects/object.c: clear_freelist), each one asks the allocator: too dear for
- * sampling. */
-static void close_tables(void) {
-    struct agent_list *list = &agent_lists[LIST_KEYS];
-    void (*release)(void *) = (void (*)(void *))dlsym(RTLD_DEFAULT, "PyMem_Free");
-    uint32_t inside = agent_thread.inside;
-    agent_thread.inside = 1;
-    if (!list->items)
-        find_tables(list);
-    agent_thread.inside = inside;
-    if (!release || !list->items || *list->count < 0 || !agent_lists_are_ours())
-        return;
-    for (void *top; (top = agent_list_top(list)); release(top))
-        agent_list_pop(list);
-    set_count(list, -1);
-    kept.tables_closed = true;
-}
-
-static void open_tables(void) {
-    if (kept.tables_closed && agent_lists_are_ours())
-        set_count(&agent_lists[LIST_KEYS], 0);
-    kept.tables_closed = false;
-}
-
-/* One tracer per process: another's is left alone. */
-static void trace_objects(void) {
-    void (*set)(tracer, void *) = (void (*)(tracer, void *))dlsym(RTLD_DEFAULT, "PyRefTracer_SetTracer");
-    tracer (*get)(void **) = (tracer(*)(void **))dlsym(RTLD_DEFAULT, "PyRefTracer_GetTracer");
-    void *data;
-    if (!set || !get || get(&data))
-        return;
-    set(object_event, NULL);
-    if (agent.every_byte)
-        close_tables();
-    kept.traced = true;
-}
-
-static void untrace_objects(void) {
-    void (*set)(tracer, void *) = (void (*)(tracer, void *))dlsym(RTLD_DEFAULT, "PyRefTracer_SetTracer");
-    tracer (*get)(void **) = (tracer(*)(void **))dlsym(RTLD_DEFAULT, "PyRefTracer_GetTracer");
-    void *data;
-    if (get(&data) == object_event)
-        set(NULL, NULL);
-    open_tables();
-    kept.traced = false;
-}
-
 void agent_rebirth_end(void) {
-    if (kept.traced)
-        untrace_objects();
+    agent_traced_end();
     if (kept.wrapped)
         unwrap_types();
 }
 
 void agent_rebirth_set(void) {
-    if (dlsym(RTLD_DEFAULT, "PyRefTracer_SetTracer")) {
-        if (!kept.traced)
-            trace_objects();
-    } else if (!kept.wrapped) {
+    bool traced = agent_traced_begin();
+    if (!traced && !kept.wrapped && !dlsym(RTLD_DEFAULT, "PyRefTracer_SetTracer"))
         wrap_types();
-    }
-    if (kept.traced || kept.wrapped)
+    if (traced || kept.wrapped)
         agent_recording->flags |= WIRE_REBIRTH;
 }

@@ -269,6 +269,12 @@ bool agent_python_is_ending(void);
 void agent_rebirth_set(void);
 void agent_rebirth_end(void);
 
+/* ---- agent_traced.c ------------------------------------------------------------------------------------ */
+
+/* Whether Python tells of births and ends now; false where it cannot, or tells another. With the GIL. */
+bool agent_traced_begin(void);
+void agent_traced_end(void);
+
 /* ---- agent_hooks_malloc.c ------------------------------------------------------------------------------ */
 
 /* What malloc's hooks do. They are in the program's way only if the library was preloaded. */
