@@ -70,12 +70,13 @@ def run(python, scripts, words, loops, values, variables):
         if done.returncode or not os.path.exists(result):
             return []
         with open(result) as file:
-            return [read_one(one) for one in json.load(file)["benchmarks"]]
+            found = json.load(file)
+        return [read_one(one, found.get("metadata", {})) for one in found["benchmarks"]]
 
 
-def read_one(benchmark):
-    run, common = benchmark["runs"][-1], benchmark.get("metadata", {})
-    inner = dict(common, **run.get("metadata", {})).get("inner_loops", 1)
+def read_one(benchmark, of_all):
+    run = benchmark["runs"][-1]
+    inner = dict(of_all, **benchmark.get("metadata", {}), **run.get("metadata", {})).get("inner_loops", 1)
     return min(run["values"]) * inner
 
 
