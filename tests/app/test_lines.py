@@ -94,7 +94,7 @@ def test_why_and_top_of_a_sampled_process(caulk, newest_python, path, tmp_path):
     try:
         assert run.stdout.readline() == "ready\n"
         time.sleep(2)
-        recording, = tmp_path.glob("caulk-run-*/**/*recording")
+        recording, = tmp_path.glob("caulk-run-*/**/[0-9]*recording")
         pid = int(recording.name.split(".")[0])
         why = verdicts.run(caulk, "why", pid, "bytearray", "--limit", 2, "--json", "-", expect=[0]).json()
         assert why["allocated_at"][0]["line"] == line_of(path, "data") and why["allocated_at"][0]["share"] > 0.9
