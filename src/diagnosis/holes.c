@@ -3,7 +3,9 @@
 
 #include <stdlib.h>
 
-enum { TYPES_MOST = 8 };
+/* Keepers that have come: fewer may be those of one time that needed more memory than the time before, as the last results
+ * of a growing number of threads, each with an arena of its own. */
+enum { TYPES_MOST = 8, LEAST_MORE_KEEPERS = 32 };
 
 static const double good_part = 0.4; /* of all holes: what a program starts with keeps some of them too */
 
@@ -93,7 +95,7 @@ bool candidate_from_holes(const struct comparison *comparison, uint64_t least, s
             below[tree->nodes[i].parent] += below[i];
     }
     uint32_t keeper = find_keeper(tree, below, (uint64_t)(good_part * (double)all));
-    if (keeper == 0 || below[keeper] < least)
+    if (keeper == 0 || below[keeper] < least || comparison->below_objects[keeper] < LEAST_MORE_KEEPERS)
         return false;
     const struct observation *first = evidence->observations, *last = &evidence->observations[count - 1];
     struct growth_holder held = {.node = keeper, .example = tree->nodes[keeper].example, .child = UINT32_MAX};

@@ -159,6 +159,12 @@ TEST(findings_of_both_sorts_are_ranked_by_rate) {
 static void draw_samples(int step, struct text *out) {
     text_add(out, "root -> m=shop(module); m -namespace-> g(dict); g -['SAMPLES']-> l(list);"
                   "g -['NAMES']-> d(dict); d -['a']-> k(str):60;");
+    repeat(out, 10 + 6 * step, "l -[]-> i@(bytes):60;");
+}
+
+static void draw_few_samples(int step, struct text *out) {
+    text_add(out, "root -> m=shop(module); m -namespace-> g(dict); g -['SAMPLES']-> l(list);"
+                  "g -['NAMES']-> d(dict); d -['a']-> k(str):60;");
     repeat(out, 10 + 2 * step, "l -[]-> i@(bytes):60;");
 }
 
@@ -208,6 +214,7 @@ static void observe_one_peak(int step, struct world *world, struct observation *
 }
 
 TEST(free_memory_without_growth_or_holder_is_no_fragmentation) {
+    CHECK_EQUAL(watch_observed(draw_few_samples, observe_holes)->verdict.finding_count, 0);
     CHECK_EQUAL(watch_observed(draw_samples, observe_holes_of_many)->verdict.finding_count, 0);
     CHECK_EQUAL(watch_observed(draw_samples, observe_full_pools)->verdict.finding_count, 0);
     CHECK_EQUAL(watch_observed(draw_samples, observe_memory_that_is_kept)->verdict.finding_count, 0);
