@@ -21,6 +21,7 @@ struct raw_block {
     remote_address begin;
     uint64_t size;
     uint32_t owner;
+    bool is_chunk; /* of malloc */
 };
 
 struct raw_search {
@@ -56,9 +57,9 @@ static node_id object_of(const struct raw_search *search, remote_address address
 
 /* --- the blocks --- */
 
-static void add_block(struct raw_search *search, remote_address address, uint64_t size) {
+static void add_block(struct raw_search *search, remote_address address, uint64_t size, bool is_chunk) {
     if (size && object_of(search, address, size) == NODE_NONE)
-        *vector_push(&search->blocks, struct raw_block) = (struct raw_block){address, size, OWNER_NONE};
+        *vector_push(&search->blocks, struct raw_block) = (struct raw_block){address, size, OWNER_NONE, is_chunk};
 }
 
 static void take_region(void *context, remote_address begin, remote_address end) {
@@ -67,7 +68,7 @@ static void take_region(void *context, remote_address begin, remote_address end)
 
 static void take_chunk(void *context, remote_address address, uint64_t size, bool used) {
     if (used)
-        add_block(context, address, size);
+        add_block(context, address, size, true);
 }
 
 static void take_pool(void *context, remote_address address, uint64_t size, uint64_t used) {
@@ -77,7 +78,7 @@ static void take_pool(void *context, remote_address address, uint64_t size, uint
 
 static void take_block(void *context, remote_address address, uint64_t offset, uint64_t size) {
     (void)offset;
-    add_block(context, address, size);
+    add_block(context, address, size, false);
 }
 
 static void take_sampled(void *context, remote_address address, uint64_t offset, uint64_t size) {
@@ -125,8 +126,8 @@ static void look_at_word(struct raw_search *search, uint64_t word) {
             high = middle;
     }
     /* malloc/malloc.c: the last word of a block is where the next chunk begins, and lists of free chunks point there. */
-    if (word < blocks[low].begin || word - blocks[low].begin + WORD >= blocks[low].size ||
-        blocks[low].owner != OWNER_NONE)
+    uint64_t reach = blocks[low].size - (blocks[low].is_chunk ? WORD : 0);
+    if (word < blocks[low].begin || word - blocks[low].begin >= reach || blocks[low].owner != OWNER_NONE)
         return;
     blocks[low].owner = search->owner;
     *vector_push(&search->pending, uint32_t) = (uint32_t)low;

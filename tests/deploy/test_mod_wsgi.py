@@ -98,7 +98,7 @@ def test_a_leak_in_an_application_of_mod_wsgi(caulk, apache):
     verdict = json.loads(deploy.call(caulk, "leaks", pid, "--seconds", "8", "--json", "-", status=1).stdout)
     load.over = True
     load.join()
-    first = verdict["findings"][0]
+    first, = verdict["findings"]
     assert first["kind"] == "growing-container", verdict["findings"]
     assert first["holder"]["path"].startswith("_mod_wsgi_") and first["holder"]["path"].endswith(".ORDERS"), first["holder"]
     assert load.failed == [] and deploy.children_of(pid) == []
