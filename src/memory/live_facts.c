@@ -28,17 +28,12 @@ static void read_executable(struct live_identity *out) {
     out->executable[length > 0 ? length : 0] = '\0';
 }
 
-/* Fields of /proc/PID/stat are counted from 1 with the name as the second: 20 threads, 22 start time. */
 static bool parse_stat(const char *text, struct live_identity *out) {
-    const char *field = strrchr(text, ')');
-    for (int number = 2; field && number < 22; number++) {
-        field = strchr(field + 1, ' ');
-        if (field && number + 1 == 20)
-            out->threads = atoi(field);
-    }
-    if (!field)
+    const char *threads = proc_stat_field(text, 20), *start_time = proc_stat_field(text, 22);
+    if (!start_time)
         return false;
-    out->start_time = strtoull(field, NULL, 10);
+    out->threads = atoi(threads);
+    out->start_time = strtoull(start_time, NULL, 10);
     return true;
 }
 

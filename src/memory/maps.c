@@ -97,12 +97,20 @@ long proc_status_field(const char *status, const char *field, long otherwise) {
     return otherwise;
 }
 
+/* The name, which is the second field, may have any letters in it. */
+const char *proc_stat_field(const char *stat, int number) {
+    const char *name_end = strrchr(stat, ')'), *field = name_end && name_end[1] == ' ' ? name_end + 2 : NULL;
+    for (int at = 3; field && at < number; at++) {
+        field = strchr(field, ' ');
+        field += field != NULL;
+    }
+    return field;
+}
+
 char proc_state(const char *stat_path) {
     char text[1024];
-    if (proc_read(stat_path, sizeof text, text) <= 0)
-        return 0;
-    const char *name_end = strrchr(text, ')');
-    return name_end && name_end[1] == ' ' ? name_end[2] : 0;
+    const char *state = proc_read(stat_path, sizeof text, text) > 0 ? proc_stat_field(text, 3) : NULL;
+    return state ? *state : 0;
 }
 
 static bool is_alive(const char *stat_path) {

@@ -23,6 +23,10 @@ long proc_read(const char *path, size_t capacity, char *out);
 /* The number behind `field` ("TracerPid:") in the text of /proc/PID/status; `otherwise` if it is absent. */
 long proc_status_field(const char *status, const char *field, long otherwise);
 
+/* A field of the text of a /proc stat file, counted from 1 as in proc(5), the third or a later one: where it begins; NULL
+ * if it is absent. */
+const char *proc_stat_field(const char *stat, int number);
+
 /* The letter of the state of process or thread from its /proc stat file; 0 if there is no such thing. */
 char proc_state(const char *stat_path);
 
