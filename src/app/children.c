@@ -2,6 +2,7 @@
 #include "app/children.h"
 
 #include "diagnosis/amount.h"
+#include "diagnosis/summary.h"
 #include "memory/maps.h"
 
 #include <dirent.h>
@@ -16,22 +17,15 @@ struct process {
     uint64_t start_time;
 };
 
-/* Fields of /proc/PID/stat are counted from 1 with the name as the second: 3 state, 4 parent, 22 start time. */
 static bool read_process(const char *name, struct process *out) {
     char path[300], text[8192];
-    int field = 3;
     snprintf(path, sizeof path, "/proc/%s/stat", name);
     if (proc_read(path, sizeof text, text) <= 0)
         return false;
-    char *rest = strrchr(text, ')');
-    if (!rest || rest[1] != ' ' || rest[2] == 'Z')
+    const char *state = proc_stat_field(text, 3), *parent = proc_stat_field(text, 4), *start_time = proc_stat_field(text, 22);
+    if (!start_time || *state == 'Z')
         return false;
-    *out = (struct process){.pid = atoi(name), .parent = atoi(rest + 4)};
-    for (char *at = rest + 2; at && field <= 22; at = strchr(at, ' '), field++) {
-        at += *at == ' ';
-        if (field == 22)
-            out->start_time = strtoull(at, NULL, 10);
-    }
+    *out = (struct process){.pid = atoi(name), .parent = atoi(parent), .start_time = strtoull(start_time, NULL, 10)};
     return out->start_time > 0;
 }
 
@@ -123,14 +117,6 @@ static const struct child *fastest(const struct watch *watch) {
     return best;
 }
 
-static void add_note(struct verdict *verdict, struct arena *arena, const char *note) {
-    const char **notes = arena_new(arena, const char *, verdict->note_count + 1);
-    if (verdict->note_count)
-        memcpy(notes, verdict->notes, verdict->note_count * sizeof *notes);
-    notes[verdict->note_count++] = note;
-    verdict->notes = notes;
-}
-
 /* What was found in the child is this verdict's: the texts live in `arena` with it. */
 static void take_findings(struct verdict *verdict, const struct verdict *of_child, struct arena *arena) {
     for (size_t i = 0; i < of_child->finding_count; i++) {
@@ -172,7 +158,7 @@ void children_follow(const struct watch *watch, struct arena *arena, struct verd
         return;
     const char *rate = amount_rate(arena, growth_of(child));
     if (verdict->outcome != VERDICT_NO_LEAK) {
-        add_note(verdict, arena, arena_format(arena, "child process %d grows too, by %s of resident memory: caulk leaks %d",
+        summary_add_note(verdict, arena, arena_format(arena, "child process %d grows too, by %s of resident memory: caulk leaks %d",
                                               child->pid, rate, child->pid));
         return;
     }
@@ -180,12 +166,12 @@ void children_follow(const struct watch *watch, struct arena *arena, struct verd
     struct arena found = {0};
     struct error *error = watch_child(watch, child->pid, &found, &of_child);
     if (error)
-        add_note(verdict, arena, arena_format(arena, "child process %d grows by %s of resident memory, but could not be "
+        summary_add_note(verdict, arena, arena_format(arena, "child process %d grows by %s of resident memory, but could not be "
                                               "watched: %s", child->pid, rate, error->message));
     else if (of_child.outcome == VERDICT_LEAK)
         take_findings(verdict, &of_child, &found);
     else
-        add_note(verdict, arena, arena_format(arena, "child process %d, which grew by %s of resident memory, was watched "
+        summary_add_note(verdict, arena, arena_format(arena, "child process %d, which grew by %s of resident memory, was watched "
                                               "too: no leak", child->pid, rate));
     error_discard(error);
     arena_join(arena, &found);

@@ -2,6 +2,7 @@
 #include "app/pipeline.h"
 
 #include "app/join.h"
+#include "diagnosis/summary.h"
 
 #include <math.h>
 
@@ -46,14 +47,6 @@ void pipeline_conclude(struct stage *stage, const struct history *history, struc
     *arena = fresh;
 }
 
-static void add_note(struct verdict *verdict, struct arena *arena, const char *note) {
-    const char **notes = arena_new(arena, const char *, verdict->note_count + 1);
-    if (verdict->note_count)
-        memcpy(notes, verdict->notes, verdict->note_count * sizeof *notes);
-    notes[verdict->note_count++] = note;
-    verdict->notes = notes;
-}
-
 /* A process that ends half-way still has its verdict, if enough was seen. */
 static struct error *verdict_so_far(const struct watch *watch, struct error *error, struct arena *arena,
                                     struct verdict *verdict) {
@@ -66,10 +59,10 @@ static struct error *verdict_so_far(const struct watch *watch, struct error *err
         return short_one;
     }
     if (error)
-        add_note(verdict, arena, arena_format(arena, "ended after %zu of %zu snapshots: %s", watch->taken,
+        summary_add_note(verdict, arena, arena_format(arena, "ended after %zu of %zu snapshots: %s", watch->taken,
                                               watch->wanted, error->message));
     else if (watch->interrupted)
-        add_note(verdict, arena, arena_format(arena, "interrupted after %zu of %zu snapshots", watch->taken,
+        summary_add_note(verdict, arena, arena_format(arena, "interrupted after %zu of %zu snapshots", watch->taken,
                                               watch->wanted));
     error_discard(error);
     return NULL;
@@ -78,7 +71,7 @@ static struct error *verdict_so_far(const struct watch *watch, struct error *err
 static void add_remarks(const struct watch *watch, struct arena *arena, struct verdict *verdict) {
     for (size_t i = 0; i < watch->target_count; i++)
         for (size_t k = 0; k < watch->targets[i].remark_count; k++)
-            add_note(verdict, arena, arena_format(arena, "%s", watch->targets[i].remarks[k]));
+            summary_add_note(verdict, arena, arena_format(arena, "%s", watch->targets[i].remarks[k]));
 }
 
 /* One snapshot and what it adds; whether there is to be another one. */
@@ -129,7 +122,7 @@ struct error *pipeline_leaks(struct watch *watch, struct arena *arena, struct ve
         join_end(pid);
     add_remarks(watch, arena, out);
     if (refusal)
-        add_note(out, arena, arena_format(arena, "no allocation lines: %s", refusal->message));
+        summary_add_note(out, arena, arena_format(arena, "no allocation lines: %s", refusal->message));
     error_discard(refusal);
     return verdict_so_far(watch, error, arena, out);
 }

@@ -128,14 +128,8 @@ static void write_findings(struct work *work, struct verdict *out) {
 
 /* What objects do not explain goes among the findings by how fast it grows. */
 static void add_findings(struct verdict *out, const struct finding *more, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        size_t at = out->finding_count < FINDINGS_MOST ? out->finding_count++ : FINDINGS_MOST;
-        for (; at > 0 && out->findings[at - 1].bytes_per_second < more[i].bytes_per_second; at--)
-            if (at < FINDINGS_MOST)
-                out->findings[at] = out->findings[at - 1];
-        if (at < FINDINGS_MOST)
-            out->findings[at] = more[i];
-    }
+    for (size_t i = 0; i < count; i++)
+        out->finding_count = finding_insert(out->findings, out->finding_count, FINDINGS_MOST, &more[i]);
     for (size_t i = 0; i < out->finding_count; i++)
         out->findings[i].rank = (uint32_t)i + 1;
 }

@@ -4,8 +4,9 @@
 #include "diagnosis/allocated.h"
 #include "diagnosis/amount.h"
 #include "diagnosis/holder.h"
+#include "diagnosis/write.h"
 
-enum { CERTAIN_INTERVALS = 5, CERTAIN_SECONDS = 5, EVIDENCE_MOST = 4 };
+enum { EVIDENCE_MOST = 4 };
 
 struct raw_words {
     enum finding_kind kind;
@@ -117,11 +118,10 @@ static const char *write_title(const struct raw_words *words, const char *path, 
 static void write_finding(const struct evidence *evidence, const struct raw_part *part, const struct looked_at *looked,
                           const struct series_trend *trend, struct arena *arena, struct finding *out) {
     const struct raw_words *words = &words_of_kind[part->kind];
-    bool steady = trend->risen == trend->intervals && trend->intervals >= CERTAIN_INTERVALS && trend->low > 0;
-    bool certain = steady && looked->first[looked->count - 1].time - looked->first[0].time >= CERTAIN_SECONDS;
+    double seconds = looked->first[looked->count - 1].time - looked->first[0].time;
     *out = (struct finding){
         .kind = words->kind,
-        .confidence = certain ? CONFIDENCE_CERTAIN : CONFIDENCE_LIKELY,
+        .confidence = finding_confidence(trend, seconds),
         .path = write_path(evidence, part, arena),
         .root = "native memory",
         .bytes = part->bytes,
@@ -140,17 +140,6 @@ static void write_finding(const struct evidence *evidence, const struct raw_part
     }
     write_evidence(part, raw_parts_find(&looked->first->raw, part->key), trend, arena, out);
     allocated_fill_raw(evidence, arena, out);
-}
-
-/* Keeps the list in order; the weakest goes if it is full. */
-static size_t insert(struct finding *list, size_t count, const struct finding *finding) {
-    size_t at = count < RAW_FINDINGS_MOST ? count++ : RAW_FINDINGS_MOST;
-    for (; at > 0 && list[at - 1].bytes_per_second < finding->bytes_per_second; at--)
-        if (at < RAW_FINDINGS_MOST)
-            list[at] = list[at - 1];
-    if (at < RAW_FINDINGS_MOST)
-        list[at] = *finding;
-    return count;
 }
 
 /* Whether more such objects are the reason, and not more that each of them holds. */
@@ -210,7 +199,7 @@ size_t raw_find(const struct comparison *comparison, uint64_t least, struct aren
             continue;
         struct finding finding;
         write_finding(evidence, part, &looked, &trend, arena, &finding);
-        count = insert(out, count, &finding);
+        count = finding_insert(out, count, RAW_FINDINGS_MOST, &finding);
     }
     return count;
 }

@@ -101,3 +101,11 @@ void summary_add_notes(const struct evidence *evidence, struct arena *arena, str
     if (out->faults)
         add_note(out, arena_format(arena, "%s objects could not be read", amount_count(arena, out->faults)));
 }
+
+void summary_add_note(struct verdict *verdict, struct arena *arena, const char *note) {
+    const char **notes = arena_new(arena, const char *, verdict->note_count + 1);
+    if (verdict->note_count)
+        memcpy(notes, verdict->notes, verdict->note_count * sizeof *notes);
+    notes[verdict->note_count++] = note;
+    verdict->notes = notes;
+}

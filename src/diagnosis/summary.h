@@ -9,4 +9,7 @@ void summary_fill(const struct evidence *evidence, struct arena *arena, struct v
 /* What the reader should know beside the findings; needs the outcome. */
 void summary_add_notes(const struct evidence *evidence, struct arena *arena, struct verdict *out);
 
+/* One more note behind those that there are; `arena` is the verdict's. */
+void summary_add_note(struct verdict *verdict, struct arena *arena, const char *note);
+
 #endif

@@ -14,14 +14,21 @@ static double seconds_of(const struct evidence *evidence) {
     return evidence->observations[evidence->observation_count - 1].time - evidence->observations[0].time;
 }
 
-/* Certain: every interval rose, the slope's interval leaves no room for zero, and that for long enough. */
-static enum confidence confidence_of(const struct candidate *candidate) {
-    const struct series_trend *trend = &candidate->trend;
+enum confidence finding_confidence(const struct series_trend *trend, double seconds) {
     if (trend->verdict != SERIES_GROWS)
         return CONFIDENCE_POSSIBLE;
     bool steady = trend->risen == trend->intervals && trend->intervals >= CERTAIN_INTERVALS && trend->low > 0;
-    return steady && seconds_of(candidate->evidence) >= CERTAIN_SECONDS ? CONFIDENCE_CERTAIN
-                                                                        : CONFIDENCE_LIKELY;
+    return steady && seconds >= CERTAIN_SECONDS ? CONFIDENCE_CERTAIN : CONFIDENCE_LIKELY;
+}
+
+size_t finding_insert(struct finding *list, size_t count, size_t most, const struct finding *finding) {
+    size_t at = count < most ? count++ : most;
+    for (; at > 0 && list[at - 1].bytes_per_second < finding->bytes_per_second; at--)
+        if (at < most)
+            list[at] = list[at - 1];
+    if (at < most)
+        list[at] = *finding;
+    return count;
 }
 
 static const char *top_type(const struct candidate *candidate, struct arena *arena) {
@@ -132,7 +139,7 @@ static void write_numbers(const struct candidate *candidate, struct finding *out
 
 void finding_write(const struct suspect *suspect, uint32_t rank, struct arena *arena, struct finding *out) {
     *out = (struct finding){.rank = rank, .kind = suspect->rule->kind};
-    out->confidence = confidence_of(&suspect->candidate);
+    out->confidence = finding_confidence(&suspect->candidate.trend, seconds_of(suspect->candidate.evidence));
     out->title = write_title(suspect, arena);
     out->cause = suspect->match.cause;
     out->advice = suspect->match.advice;
