@@ -47,18 +47,30 @@ static remote_address align_chunk(remote_address address) {
     return (address + CHUNK_ALIGNMENT - 1) & ~(remote_address)(CHUNK_ALIGNMENT - 1);
 }
 
-static void walk_heap(const struct search *search, const struct memory_segment *heap) {
-    remote_address chunk = align_chunk(heap->begin);
-    uint64_t word = size_word(search->image, chunk);
+/* Where the chunks from `chunk` on end: the last one, which is the rest of the heap, or damage. Nobody is told of them
+ * without a walker. */
+static remote_address walk_chunks(const struct image *image, remote_address chunk, remote_address end,
+                                  const struct malloc_walker *walker) {
+    uint64_t word = size_word(image, chunk);
     while (word) {
         uint64_t size = word & ~(uint64_t)FLAGS;
-        if (size < CHUNK_LEAST || size % CHUNK_ALIGNMENT || size >= heap->end - chunk)
-            return; /* the last chunk, which is the rest of the heap, or damage */
-        word = size_word(search->image, chunk + size);
-        if (word & PREVIOUS_IN_USE)
-            visit_block(search, chunk, size);
+        if (size < CHUNK_LEAST || size % CHUNK_ALIGNMENT || size >= end - chunk)
+            break;
+        word = size_word(image, chunk + size);
+        if (walker)
+            walker->block(walker->context, chunk + CHUNK_HEADER, size - CHUNK_HEADER + 8, word & PREVIOUS_IN_USE);
         chunk += size;
     }
+    return chunk;
+}
+
+static void visit_used(void *context, remote_address address, uint64_t size, bool used) {
+    if (used)
+        visit_block(context, address - CHUNK_HEADER, size + CHUNK_HEADER - 8);
+}
+
+static bool may_have_mapped(const struct memory_segment *segment) {
+    return segment->flags & SEGMENT_WRITE && !(segment->flags & (SEGMENT_FILE | SEGMENT_STACK | SEGMENT_HEAP));
 }
 
 static bool is_mapped_chunk(const unsigned char *bytes, uint64_t room) {
@@ -84,35 +96,17 @@ static void find_mapped(const struct search *search, const struct image_run *run
 
 void malloc_each_large(const struct image *image, malloc_visit visit, void *context) {
     struct search search = {image, visit, context};
+    struct malloc_walker heaps = {.context = &search, .block = visit_used};
     const struct memory *memory = &image->memory;
     for (size_t i = 0; i < memory->segment_count; i++)
         if (memory->segments[i].flags & SEGMENT_HEAP)
-            walk_heap(&search, &memory->segments[i]);
-    for (size_t i = 0; i < image->run_count; i++) {
-        const struct memory_segment *segment = image->runs[i].segment;
-        if (segment->flags & SEGMENT_WRITE && !(segment->flags & (SEGMENT_FILE | SEGMENT_STACK | SEGMENT_HEAP)))
+            walk_chunks(image, align_chunk(memory->segments[i].begin), memory->segments[i].end, &heaps);
+    for (size_t i = 0; i < image->run_count; i++)
+        if (may_have_mapped(image->runs[i].segment))
             find_mapped(&search, &image->runs[i]);
-    }
 }
 
 /* --- all blocks --- */
-
-/* Where the chunks from `chunk` on end: the last one, which is the rest of the heap, or damage. Nobody is told of them
- * without a walker. */
-static remote_address walk_chunks(const struct image *image, remote_address chunk, remote_address end,
-                                  const struct malloc_walker *walker) {
-    uint64_t word = size_word(image, chunk);
-    while (word) {
-        uint64_t size = word & ~(uint64_t)FLAGS;
-        if (size < CHUNK_LEAST || size % CHUNK_ALIGNMENT || size >= end - chunk)
-            break;
-        word = size_word(image, chunk + size);
-        if (walker)
-            walker->block(walker->context, chunk + CHUNK_HEADER, size - CHUNK_HEADER + 8, word & PREVIOUS_IN_USE);
-        chunk += size;
-    }
-    return chunk;
-}
 
 /* malloc/arena.c: struct heap_info {ar_ptr, prev, size, mprotect_size ...}, at a multiple of HEAP_MAX_SIZE. The first
  * heap of an arena has its struct malloc_state behind that, whose size differs between versions: the first chunk is
@@ -176,7 +170,7 @@ void malloc_walk(const struct image *image, const struct malloc_walker *walker) 
             heap = segment;
             walker->region(walker->context, heap->begin, heap->end);
             walk_chunks(image, align_chunk(heap->begin), heap->end, walker);
-        } else if (segment->flags & SEGMENT_WRITE && !(segment->flags & (SEGMENT_FILE | SEGMENT_STACK | SEGMENT_HEAP))) {
+        } else if (may_have_mapped(segment)) {
             walk_run(image, &image->runs[i], walker);
         }
     }

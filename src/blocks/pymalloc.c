@@ -99,25 +99,8 @@ static bool may_have_pools(const struct memory_segment *segment) {
     return segment->flags & SEGMENT_WRITE && !(segment->flags & (SEGMENT_FILE | SEGMENT_STACK | SEGMENT_HEAP));
 }
 
-void pymalloc_each_used(const struct image *image, pymalloc_visit visit, void *context,
-                        struct pymalloc_totals *out) {
-    *out = (struct pymalloc_totals){0};
-    for (size_t i = 0; i < image->run_count; i++) {
-        const struct image_run *run = &image->runs[i];
-        if (!may_have_pools(run->segment))
-            continue;
-        remote_address page = (run->begin + POOL_SMALL - 1) & ~(uint64_t)(POOL_SMALL - 1);
-        while (page < run->end && run->end - page >= POOL_SMALL) {
-            struct pool pool;
-            bool found = read_pool(image, page, image->base + run->offset + (page - run->begin), &pool);
-            if (found && pool.count)
-                visit_pool(image, &pool, visit, context, out);
-            page += found ? pool.size : POOL_SMALL;
-        }
-    }
-}
-
-void pymalloc_each_pool(const struct image *image, pymalloc_pool visit, void *context) {
+/* All pools, empty ones too. */
+static void walk_pools(const struct image *image, void (*each)(void *context, const struct pool *pool), void *context) {
     for (size_t i = 0; i < image->run_count; i++) {
         const struct image_run *run = &image->runs[i];
         if (!may_have_pools(run->segment))
@@ -127,8 +110,43 @@ void pymalloc_each_pool(const struct image *image, pymalloc_pool visit, void *co
             struct pool pool;
             bool found = read_pool(image, page, image->base + run->offset + (page - run->begin), &pool);
             if (found)
-                visit(context, pool.address, pool.size, (uint64_t)pool.count * pool.block_size);
+                each(context, &pool);
             page += found ? pool.size : POOL_SMALL;
         }
     }
+}
+
+struct used_walk {
+    const struct image *image;
+    pymalloc_visit visit;
+    void *context;
+    struct pymalloc_totals *totals;
+};
+
+static void visit_used(void *context, const struct pool *pool) {
+    const struct used_walk *walk = context;
+    if (pool->count)
+        visit_pool(walk->image, pool, walk->visit, walk->context, walk->totals);
+}
+
+void pymalloc_each_used(const struct image *image, pymalloc_visit visit, void *context,
+                        struct pymalloc_totals *out) {
+    struct used_walk walk = {image, visit, context, out};
+    *out = (struct pymalloc_totals){0};
+    walk_pools(image, visit_used, &walk);
+}
+
+struct pool_walk {
+    pymalloc_pool visit;
+    void *context;
+};
+
+static void tell_pool(void *context, const struct pool *pool) {
+    const struct pool_walk *walk = context;
+    walk->visit(walk->context, pool->address, pool->size, (uint64_t)pool->count * pool->block_size);
+}
+
+void pymalloc_each_pool(const struct image *image, pymalloc_pool visit, void *context) {
+    struct pool_walk walk = {visit, context};
+    walk_pools(image, tell_pool, &walk);
 }

@@ -110,27 +110,34 @@ static void find_blocks(struct raw_search *search) {
 
 /* --- the search --- */
 
+/* The last block that begins at an address or before it; the first one if none does. There are blocks. */
+static inline size_t block_before(const struct raw_search *search, remote_address address) {
+    const struct raw_block *blocks = vector_items(&search->blocks, struct raw_block);
+    size_t low = 0, high = search->blocks.count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (blocks[middle].begin <= address)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 static void look_at_word(struct raw_search *search, uint64_t word) {
     if (word < search->lowest || word >= search->highest)
         return;
     uint64_t offset = image_locate(search->image, word);
     if (offset == IMAGE_ABSENT || search->pages[offset >> IMAGE_PAGE_BITS] != PAGE_ALLOCATED)
         return;
-    struct raw_block *blocks = vector_items(&search->blocks, struct raw_block);
-    size_t low = 0, high = search->blocks.count;
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (blocks[middle].begin <= word)
-            low = middle;
-        else
-            high = middle;
-    }
+    size_t number = block_before(search, word);
+    struct raw_block *block = &vector_items(&search->blocks, struct raw_block)[number];
     /* malloc/malloc.c: the last word of a block is where the next chunk begins, and lists of free chunks point there. */
-    uint64_t reach = blocks[low].size - (blocks[low].is_chunk ? WORD : 0);
-    if (word < blocks[low].begin || word - blocks[low].begin >= reach || blocks[low].owner != OWNER_NONE)
+    uint64_t reach = block->size - (block->is_chunk ? WORD : 0);
+    if (word < block->begin || word - block->begin >= reach || block->owner != OWNER_NONE)
         return;
-    blocks[low].owner = search->owner;
-    *vector_push(&search->pending, uint32_t) = (uint32_t)low;
+    block->owner = search->owner;
+    *vector_push(&search->pending, uint32_t) = (uint32_t)number;
 }
 
 static void look_at_memory(struct raw_search *search, remote_address begin, remote_address end) {
@@ -234,20 +241,6 @@ static void search_rest(struct raw_search *search) {
 
 /* --- blocks that were freed and wait --- */
 
-/* The block that begins there, the count of blocks if none does. */
-static size_t block_at(const struct raw_search *search, remote_address begin) {
-    const struct raw_block *blocks = vector_items(&search->blocks, struct raw_block);
-    size_t low = 0, high = search->blocks.count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (blocks[middle].begin < begin)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < search->blocks.count && blocks[low].begin == begin ? low : search->blocks.count;
-}
-
 /* malloc/malloc.c: tcache_put, REMOVE_FB, PROTECT_PTR: what was freed a moment ago looks as if it were in use, and begins
  * with the address of the next of its size, mixed with its own; fast bins have that of the next one's chunk. */
 static bool is_waiting(const struct raw_search *search, const struct raw_block *block) {
@@ -259,10 +252,9 @@ static bool is_waiting(const struct raw_search *search, const struct raw_block *
     remote_address next = word ^ block->begin >> 12;
     if (!next)
         return true;
-    const struct raw_block *blocks = vector_items(&search->blocks, struct raw_block);
     for (uint64_t head = 0; head <= CHUNK_HEAD; head += CHUNK_HEAD) {
-        size_t number = block_at(search, next + head);
-        if (number < search->blocks.count && blocks[number].size == block->size && &blocks[number] != block)
+        const struct raw_block *other = &vector_items(&search->blocks, struct raw_block)[block_before(search, next + head)];
+        if (other->begin == next + head && other->size == block->size && other != block)
             return true;
     }
     return false;
