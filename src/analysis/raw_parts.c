@@ -5,14 +5,6 @@
 
 enum { KEY_LOST = 1, KEY_OTHER, KEY_NOWHERE };
 
-/* FNV-1a. */
-static uint64_t hash_text(struct span text) {
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < text.length; i++)
-        hash = (hash ^ (unsigned char)text.data[i]) * 0x100000001b3u;
-    return hash;
-}
-
 static uint32_t path_node_of_holder(const struct raw_holder *holder, const uint32_t *path_node_of,
                                     const struct path_tree *tree) {
     if (holder->kind != RAW_OBJECT || holder->node == NODE_NONE || path_node_of[holder->node] >= tree->count)
@@ -23,7 +15,7 @@ static uint32_t path_node_of_holder(const struct raw_holder *holder, const uint3
 static uint64_t key_of(const struct raw_holder *holder, uint32_t path_node, const struct path_tree *tree) {
     switch (holder->kind) {
     case RAW_LOST: return KEY_LOST;
-    case RAW_LIBRARY: return hash_text(holder->library);
+    case RAW_LIBRARY: return span_hash(holder->library, 0);
     case RAW_OBJECT: return path_node == UINT32_MAX ? KEY_NOWHERE : tree->nodes[path_node].key;
     case RAW_OTHER:
     case RAW_KIND_COUNT: break;

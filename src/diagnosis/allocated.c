@@ -184,24 +184,34 @@ size_t allocated_lines(const struct samples *samples, struct weighed_line *lines
     return kept;
 }
 
-/* What came and went is as much a part of holes as what stayed, of which few samples are left: most of what was made. */
-static size_t made_lines(const struct samples *samples, struct weighed_line *lines) {
+static size_t lines_of_stacks(const struct samples *samples, const double *bytes, struct weighed_line *lines) {
     size_t count = 0;
     for (uint32_t i = 0; i < samples->stack_count; i++) {
-        double bytes = (double)samples->stacks[i].amounts.total_bytes;
-        uint32_t frame = bytes > 0 ? allocated_frame(samples, i) : SAMPLES_NONE;
+        uint32_t frame = bytes[i] > 0 ? allocated_frame(samples, i) : SAMPLES_NONE;
         if (frame != SAMPLES_NONE)
-            lines[count++] = (struct weighed_line){frame, i, bytes, bytes};
+            lines[count++] = (struct weighed_line){frame, i, bytes[i], bytes[i]};
     }
     return count;
 }
 
-static void fill_made(const struct samples *samples, struct arena *arena, struct finding *out) {
+/* The lines of stacks that weigh `bytes`; false if there are none. */
+static bool fill_by_stack(const struct samples *samples, const double *bytes, struct arena *arena, struct finding *out) {
     struct arena scratch = {0};
     struct weighed_line *lines = arena_new(&scratch, struct weighed_line, samples->stack_count + 1);
-    size_t count = made_lines(samples, lines);
+    size_t count = lines_of_stacks(samples, bytes, lines);
     if (count)
         out->allocated_count = allocated_lines(samples, lines, count, LINES_MOST, arena, &out->allocated_at);
+    arena_deinit(&scratch);
+    return count > 0;
+}
+
+/* What came and went is as much a part of holes as what stayed, of which few samples are left: most of what was made. */
+static void fill_made(const struct samples *samples, struct arena *arena, struct finding *out) {
+    struct arena scratch = {0};
+    double *bytes = arena_new(&scratch, double, samples->stack_count + 1);
+    for (size_t i = 0; i < samples->stack_count; i++)
+        bytes[i] = (double)samples->stacks[i].amounts.total_bytes;
+    fill_by_stack(samples, bytes, arena, out);
     arena_deinit(&scratch);
 }
 
@@ -248,30 +258,17 @@ static void sum_raw(const struct sampling *sampling, bool beside, double *bytes)
     }
 }
 
-static size_t raw_lines(const struct samples *samples, const double *bytes, struct weighed_line *lines) {
-    size_t count = 0;
-    for (uint32_t i = 0; i < samples->stack_count; i++) {
-        uint32_t frame = bytes[i] > 0 ? allocated_frame(samples, i) : SAMPLES_NONE;
-        if (frame != SAMPLES_NONE)
-            lines[count++] = (struct weighed_line){frame, i, bytes[i], bytes[i]};
-    }
-    return count;
-}
-
 void allocated_fill_raw(const struct evidence *evidence, struct arena *arena, struct finding *out) {
     const struct sampling *sampling = evidence->sampling;
     if (!sampling || !(sampling->samples->head.flags & WIRE_NATIVE))
         return;
     const struct samples *samples = sampling->samples;
     struct arena scratch = {0};
-    struct weighed_line *lines = arena_new(&scratch, struct weighed_line, samples->stack_count + 1);
-    size_t count = 0;
-    for (int beside = 0; beside <= 1 && !count; beside++) {
+    bool filled = false;
+    for (int beside = 0; beside <= 1 && !filled; beside++) {
         double *bytes = arena_new(&scratch, double, samples->stack_count + 1);
         sum_raw(sampling, beside, bytes);
-        count = raw_lines(samples, bytes, lines);
+        filled = fill_by_stack(samples, bytes, arena, out);
     }
-    if (count)
-        out->allocated_count = allocated_lines(samples, lines, count, LINES_MOST, arena, &out->allocated_at);
     arena_deinit(&scratch);
 }

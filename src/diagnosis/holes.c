@@ -28,14 +28,20 @@ static struct series_trend trend_of_whole(const struct observation *observations
     return trend;
 }
 
-bool holes_grow(const struct observation *observations, size_t count, uint64_t least) {
+static bool find_growth(const struct observation *observations, size_t count, uint64_t least, struct series_trend *out) {
     if (!count || !whole_of(&observations[0]))
         return false;
     const struct observation *first = &observations[0], *last = &observations[count - 1];
     if (whole_of(last) < whole_of(first) + least ||
         free_of(last) < free_of(first) + (whole_of(last) - whole_of(first)) / 2)
         return false;
-    return trend_of_whole(observations, count, least).verdict == SERIES_GROWS;
+    *out = trend_of_whole(observations, count, least);
+    return out->verdict == SERIES_GROWS;
+}
+
+bool holes_grow(const struct observation *observations, size_t count, uint64_t least) {
+    struct series_trend trend;
+    return find_growth(observations, count, least, &trend);
 }
 
 /* The deepest node that stands for one object, on the way down along the heaviest children. */
@@ -85,7 +91,8 @@ bool candidate_from_holes(const struct comparison *comparison, uint64_t least, s
     const struct evidence *evidence = comparison->evidence;
     const struct path_tree *tree = comparison->tree;
     size_t count = evidence->observation_count;
-    if (!evidence->holes || !tree->count || !holes_grow(evidence->observations, count, least))
+    struct series_trend trend;
+    if (!evidence->holes || !tree->count || !find_growth(evidence->observations, count, least, &trend))
         return false;
     uint64_t *below = arena_new(arena, uint64_t, tree->count), all = 0;
     for (uint32_t i = tree->count; i-- > 0;) {
@@ -101,7 +108,7 @@ bool candidate_from_holes(const struct comparison *comparison, uint64_t least, s
     struct growth_holder held = {.node = keeper, .example = tree->nodes[keeper].example, .child = UINT32_MAX};
     candidate_from_holder(comparison, &held, arena, out);
     out->source = CANDIDATE_HOLES;
-    out->trend = trend_of_whole(evidence->observations, count, least);
+    out->trend = trend;
     out->grown_bytes = free_of(last) - free_of(first);
     out->kept_bytes = below[keeper];
     take_types(tree, evidence->holes, keeper, arena, &out->makeup);
