@@ -4,6 +4,7 @@
 #include "app/attach.h"
 #include "graph/capture.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Most of the range that was ever in use still is; a head that tells of far more is not believed. */
@@ -140,13 +141,13 @@ static bool raw_grows(const struct history *history) {
     return false;
 }
 
-static const char native_options[] = "interval=16384 native=1";
-
 void join_widen(struct watch *watch, const struct history *history) {
     struct attach_report report;
+    char words[128];
     if (!watch->attached || watch->native || strstr(watch->sampler, "native=") || !raw_grows(history))
         return;
-    error_discard(attach_start(watch->targets[0].pid, native_options, &report)); /* what is known already stays */
+    snprintf(words, sizeof words, "%s native=1", watch->sampler);
+    error_discard(attach_start(watch->targets[0].pid, words, &report)); /* what is known already stays */
     watch->native = true;
 }
 

@@ -20,9 +20,6 @@ void join_close(struct join *join);
 /* Finds the objects that the live samples are, in the heap of the stage, which owns them from now on. */
 void join_samples(struct stage *stage, struct join *join);
 
-/* Whether process `pid` has a recording. */
-bool join_has_recording(int pid);
-
 /* An error if process `pid` is sampled already, but not with all of these (enum wire_flag). */
 struct error *join_check(int pid, uint32_t wanted);
 
