@@ -359,27 +359,28 @@ static void get_both(struct allocator *out) {
     python.get(DOMAIN_OBJ, &out[DOMAIN_OBJ]);
 }
 
-static bool any_is_foreign(const struct allocator *now) {
-    return is_foreign(&now[DOMAIN_MEM]) || is_foreign(&now[DOMAIN_OBJ]);
-}
-
-/* Another tool's hooks may lie above; below, they would take the agent's along when they go. */
-int agent_hooks_python_refuse(void) {
-    struct allocator now[DOMAINS];
+/* What is in place now. Another tool's hooks may lie above; below, they would take the agent's along when they go. */
+static int look(struct allocator *now, bool *is_below_out) {
     if (!find_functions())
         return ENOENT;
     get_both(now);
-    return any_is_foreign(now) && !python.installed && !agent_hooks_malloc_are_first() ? EBUSY : 0;
+    bool any_is_foreign = is_foreign(&now[DOMAIN_MEM]) || is_foreign(&now[DOMAIN_OBJ]);
+    *is_below_out = any_is_foreign && python.installed;
+    return any_is_foreign && !python.installed && !agent_hooks_malloc_are_first() ? EBUSY : 0;
+}
+
+int agent_hooks_python_refuse(void) {
+    struct allocator now[DOMAINS];
+    bool is_below;
+    return look(now, &is_below);
 }
 
 int agent_hooks_python_set(bool is_initialized) {
     struct allocator now[DOMAINS];
-    int error = agent_hooks_python_refuse();
-    if (error)
+    bool is_below;
+    int error = look(now, &is_below);
+    if (error || is_below)
         return error;
-    get_both(now);
-    if (python.installed && any_is_foreign(now))
-        return 0;
     if (!is_ours(&now[DOMAIN_MEM]) || !is_ours(&now[DOMAIN_OBJ]))
         put_behind(now);
     choose_free(is_initialized);

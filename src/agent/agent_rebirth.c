@@ -153,15 +153,19 @@ static void take_back(char *table) {
     }
 }
 
+static inline void end_dict(void *object) {
+    end_object(&kept.types[DICT], &agent_lists[LIST_DICT], DICT_BYTES + agent_lists[LIST_KEYS].size + 1, object);
+}
+
 static __attribute__((noinline)) void dict_with_table_ends(void *object) {
     char *table = agent_table_of(object);
-    end_object(&kept.types[DICT], &agent_lists[LIST_DICT], DICT_BYTES + agent_lists[LIST_KEYS].size + 1, object);
+    end_dict(object);
     take_back(table);
 }
 
 static void dict_ends(void *object) {
     if (AGENT_LIKELY(!agent_in_range(agent_table_of(object))))
-        end_object(&kept.types[DICT], &agent_lists[LIST_DICT], DICT_BYTES + agent_lists[LIST_KEYS].size + 1, object);
+        end_dict(object);
     else
         dict_with_table_ends(object);
 }
@@ -224,7 +228,7 @@ static void set_deallocator(int i, deallocator function) {
     memcpy(kept.types[i].type + TYPE_DEALLOC, &function, sizeof function);
 }
 
-static void end_dict(void *object) {
+static void end_learned_dict(void *object) {
     if (agent.every_byte || agent_in_range(object))
         end_without_list(&kept.types[DICT], object);
     else
@@ -232,8 +236,7 @@ static void end_dict(void *object) {
 }
 
 static bool may_learn(int i, void *object) {
-    return !kept.learning && *agent_type_of(object) == kept.types[i].type && !agent.every_byte &&
-           !agent_in_range(object);
+    return !kept.learning && *agent_type_of(object) == kept.types[i].type && !agent_in_range(object);
 }
 
 static bool learn(struct agent_list *list, void *pushed, deallocator end, void *object) {
@@ -271,7 +274,7 @@ static void first_tables_end(void *object) {
     uint32_t size = agent_table_size(table);
     if (kept.learning || *agent_type_of(object) != kept.types[DICT].type || !size)
         wrapper(DICT)(object);
-    else if (learn(&agent_lists[LIST_KEYS], table, end_dict, object)) {
+    else if (learn(&agent_lists[LIST_KEYS], table, end_learned_dict, object)) {
         agent_lists[LIST_KEYS].size = size;
         set_deallocator(DICT, wrapper(DICT));
     }
