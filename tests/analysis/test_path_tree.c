@@ -2,20 +2,15 @@
 #include "analysis/path_tree.h"
 #include "base/map.h"
 #include "base/text.h"
+#include "analysis/drawn_tree.h"
 #include "support/check.h"
-#include "support/drawn_graph.h"
 
 static struct arena arena;
 static struct drawn_graph *drawing;
 static struct path_tree tree;
 
 static void look(const char *text) {
-    struct reach reach;
-    struct paths paths;
-    drawing = drawn_graph_make(text, &arena);
-    reach_compute(&drawing->graph, &arena, &reach);
-    paths_compute(&drawing->graph, &reach, &arena, &paths);
-    path_tree_build(&drawing->graph, &reach, &paths, &arena, &arena, &tree);
+    drawing = drawn_tree_make(text, &arena, &tree);
 }
 
 static const struct path_node *node_of(const char *label) {

@@ -1,19 +1,14 @@
 /* raw_parts.h: holders of native memory folded by library and by path. */
 #include "analysis/raw_parts.h"
+#include "analysis/drawn_tree.h"
 #include "support/check.h"
-#include "support/drawn_graph.h"
 
 static struct arena arena;
 static struct drawn_graph *drawing;
 static struct path_tree tree;
 
 static void draw(const char *text) {
-    struct reach reach;
-    struct paths paths;
-    drawing = drawn_graph_make(text, &arena);
-    reach_compute(&drawing->graph, &arena, &reach);
-    paths_compute(&drawing->graph, &reach, &arena, &paths);
-    path_tree_build(&drawing->graph, &reach, &paths, &arena, &arena, &tree);
+    drawing = drawn_tree_make(text, &arena, &tree);
 }
 
 static struct raw_holder object(const char *label, uint64_t bytes) {
