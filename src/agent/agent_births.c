@@ -146,7 +146,9 @@ static void *waiting_malloc(void *context, size_t size) {
     if (!agent_lists_are_ours())
         return next(context, size);
     settle(false);
-    if (--births.patience <= 0) {
+    bool none_is_awaited = !births.sizes && !births.unsure;
+    if (none_is_awaited || --births.patience <= 0) {
+        births.patience = 0;
         settle(true);
         agent_hooks_python_behind(next);
         return next(context, size);

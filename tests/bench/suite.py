@@ -1,9 +1,11 @@
 """What sampling costs over the benchmarks of pyperformance: suite.py [BUILD] [--times N] [--python P] [--only A,B] [--json FILE]
 
-Each benchmark's own script measures itself with pyperf in a process of its own, plain and sampled in turn, N rounds; the
-order changes with every round, and so does the seed of hashes, for both alike. Times are processor seconds; a process
-counts with the least of its values, of which it takes 3 to 15 within about a second. The ratio of a benchmark is the median of its rounds, and the result is the geometric mean of these. pyperformance and what its
-scripts need are installed into .cache/bench-suite-VERSION; a script that does not run plain is left out and named.
+Each benchmark's own script measures itself with pyperf, N rounds, in two processes at once, plain and sampled, that take
+turns on one processor: what slows the machine down for a while meets both. Which of them is first changes with every round,
+and so does the seed of hashes, for both alike. Times are processor seconds; a process counts with the sum of its values, of
+which it takes 3 to 15 within about a second. The ratio of a benchmark is the median of its rounds, and the result is the
+geometric mean of these. pyperformance and what its scripts need are installed into .cache/bench-suite-VERSION; a script that
+does not run plain is left out and named.
 """
 import argparse
 import datetime
@@ -60,31 +62,38 @@ def environment_of(python):
     return inside, version, scripts[0]
 
 
-def run(python, scripts, words, loops, values, variables):
-    """[least processor seconds of one loop] of each of the script's benchmarks, empty if it does not run"""
-    with tempfile.TemporaryDirectory() as folder:
-        result = os.path.join(folder, "values.json")
+class Run:
+    """A script in a process of its own."""
+
+    def __init__(self, python, scripts, words, loops, values, variables):
+        self.folder = tempfile.TemporaryDirectory()
+        self.result = os.path.join(self.folder.name, "values.json")
         command = [python, HERE / "suite_process.py", scripts / ("bm_" + words[0]) / "run_benchmark.py", "--worker", "-w", "1",
-                   "-n", str(values), "-l", str(loops), "-o", result] + words[1:]
-        done = subprocess.run(command, env=dict(os.environ, **variables), capture_output=True, cwd=folder)
-        if done.returncode or not os.path.exists(result):
-            return []
-        with open(result) as file:
-            found = json.load(file)
-        return [read_one(one, found.get("metadata", {})) for one in found["benchmarks"]]
+                   "-n", str(values), "-l", str(loops), "-o", self.result] + words[1:]
+        self.process = subprocess.Popen(command, env=dict(os.environ, **variables), cwd=self.folder.name,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def seconds(self, choose):
+        """[chosen of the processor seconds of one loop] of each of the script's benchmarks, empty if it does not run"""
+        with self.folder:
+            if self.process.wait() or not os.path.exists(self.result):
+                return []
+            with open(self.result) as file:
+                found = json.load(file)
+            return [choose(values_of(one, found.get("metadata", {}))) for one in found["benchmarks"]]
 
 
-def read_one(benchmark, of_all):
+def values_of(benchmark, of_all):
     run = benchmark["runs"][-1]
     inner = dict(of_all, **benchmark.get("metadata", {}), **run.get("metadata", {})).get("inner_loops", 1)
-    return min(run["values"]) * inner
+    return [value * inner for value in run["values"]]
 
 
 def loops_for(python, scripts, words):
     """(loops, values): so many that a value of a script's longest benchmark takes the least time; loops 0 if it does not run."""
     loops = 1
     while True:
-        seconds = run(python, scripts, words, loops, 1, {})
+        seconds = Run(python, scripts, words, loops, 1, {}).seconds(min)
         if not seconds:
             return 0, 0
         value = max(max(seconds) * loops, 1e-7)
@@ -95,18 +104,17 @@ def loops_for(python, scripts, words):
 
 
 def measure(python, scripts, words, loops, values, library, times):
-    """([seconds of each plain round], [the same, sampled]); a script with several benchmarks counts with their sum."""
-    took = {False: [], True: []}
-    with tempfile.TemporaryDirectory() as folder:
-        variables = {False: {}, True: {"LD_PRELOAD": str(library), "CAULK_AGENT": "file=%s/%%p" % folder}}
-        for number in range(times):
-            for sampled in (number % 2 == 0, number % 2 == 1):
-                found = run(python, scripts, words, loops, values, dict(variables[sampled], PYTHONHASHSEED=str(number)))
-                if found:
-                    took[sampled].append(sum(found))
-                for old in os.listdir(folder):
-                    os.unlink(os.path.join(folder, old))
-    return took[False], took[True]
+    """[sampled / plain of each round]; a script with several benchmarks counts with their sum."""
+    ratios = []
+    for number in range(times):
+        with tempfile.TemporaryDirectory() as folder:
+            variables = {False: {}, True: {"LD_PRELOAD": str(library), "CAULK_AGENT": "file=%s/%%p" % folder}}
+            runs = {sampled: Run(python, scripts, words, loops, values, dict(variables[sampled], PYTHONHASHSEED=str(number)))
+                    for sampled in (number % 2 == 0, number % 2 == 1)}
+            took = {sampled: sum(run.seconds(sum)) for sampled, run in runs.items()}
+            if all(took.values()):
+                ratios.append(took[True] / took[False])
+    return ratios
 
 
 def percent(ratio):
@@ -124,25 +132,23 @@ def main():
     library = pathlib.Path(options.build).resolve() / "libcaulk_agent.so"
     if not library.exists():
         sys.exit("no sampler at %s: build it first (make)" % library)
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     python, version, scripts = environment_of(options.python)
-    table, medians, least, left_out = figures.Figures(), [], [], []
+    table, medians, left_out = figures.Figures(), [], []
     table.title("pyperformance on CPython %s, sampled against plain" % version)
     for name in options.only.split(","):
         words = benchmarks()[name]
         loops, values = loops_for(python, scripts, words)
-        plain, sampled = measure(python, scripts, words, loops, values, library, options.times) if loops else ([], [])
-        if len(plain) == len(sampled) == options.times:
-            ratios = [one / other for one, other in zip(sampled, plain)]
+        ratios = measure(python, scripts, words, loops, values, library, options.times) if loops else []
+        if len(ratios) == options.times:
             medians.append(statistics.median(ratios))
-            least.append(min(sampled) / min(plain))
-            table.add(name, "% more", [percent(ratio) for ratio in ratios], note="least of all %+.1f" % percent(least[-1]))
+            table.add(name, "% more", [percent(ratio) for ratio in ratios])
         else:
             left_out.append(name)
     if left_out:
         print("  left out, do not run here: " + ", ".join(left_out))
     table.title("together: %d benchmarks, %s, load %s" % (len(medians), datetime.date.today(), figures.machine()["load"]))
     table.add("geometric mean of the medians", "% more", [percent(statistics.geometric_mean(medians))], goal=percent(GOAL))
-    table.add("geometric mean of least sampled / least plain", "% more", [percent(statistics.geometric_mean(least))])
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps({"machine": figures.machine(), "python": version, "rows": table.rows}))
 
