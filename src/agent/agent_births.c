@@ -13,7 +13,7 @@
 #include <dlfcn.h>
 #include <string.h>
 
-/* Allocations during which a mark is waited for; then until the next push that is drawn. */
+/* Allocations of sizes that are awaited, during which a mark is waited for; then until the next push that is drawn. */
 enum { PATIENCE = 1500 };
 
 /* Include/cpython/object.h: PyObject. */
@@ -22,6 +22,7 @@ enum { OBJECT_TYPE = 8 };
 static struct {
     void *(*next)(void *context, size_t size); /* the program's allocator */
     const char *types[LIST_TUPLE + 1];         /* of floats, lists, dicts, none of tables, of tuples */
+    uint32_t marked;                           /* a bit for each list with marks */
     uint64_t sizes;                            /* a bit for each size in words that is waited for */
     int32_t patience;                          /* 0: nobody waits */
     char *unsure;                              /* the block whose object is not known yet */
@@ -35,8 +36,18 @@ static const char *type_of(const struct agent_list *list) {
     return births.types[kind < LIST_TUPLE ? kind : LIST_TUPLE];
 }
 
-static uint64_t size_bit(size_t size) {
-    return (uint64_t)1 << (size >> 3 & 63);
+_Static_assert(LISTS <= 32, "each list has its bit");
+
+/* The lowest of the lists in a set, which it leaves. */
+static inline struct agent_list *next_list(uint32_t *lists) {
+    struct agent_list *list = &agent_lists[__builtin_ctz(*lists)];
+    *lists &= *lists - 1;
+    return list;
+}
+
+/* Blocks of all lists are whole words. */
+static inline uint64_t size_bit(size_t size) {
+    return size & 7 ? 0 : (uint64_t)1 << (size >> 3 & 63);
 }
 
 bool agent_births_begin(void) {
@@ -64,9 +75,9 @@ static bool is_blank(const char *block, uint32_t size) {
 }
 
 static struct agent_list *list_of(const char *block) {
-    for (int i = 0; i < LISTS; i++) {
-        struct agent_list *list = &agent_lists[i];
-        if (list->marks && list->size == births.size && is_object_of(list, block))
+    for (uint32_t lists = births.marked; lists;) {
+        struct agent_list *list = next_list(&lists);
+        if (list->size == births.size && is_object_of(list, block))
             return list;
     }
     return NULL;
@@ -84,11 +95,14 @@ static void count_unsure(uint64_t interval) {
     agent_leave();
 }
 
-static void note_sizes(void) {
-    births.sizes = 0;
-    for (int i = 0; i < LISTS; i++)
-        if (agent_lists[i].marks)
-            births.sizes |= size_bit(agent_lists[i].size);
+/* The list has a mark more, or less. */
+static void note_marks(const struct agent_list *of) {
+    uint32_t bit = (uint32_t)1 << (of - agent_lists);
+    uint64_t sizes = 0;
+    births.marked = of->marks ? births.marked | bit : births.marked & ~bit;
+    for (uint32_t lists = births.marked; lists;)
+        sizes |= size_bit(next_list(&lists)->size);
+    births.sizes = sizes;
 }
 
 /* Nothing if there is no unsure block; or if nothing lies in it yet, unless it `ends`. */
@@ -99,7 +113,7 @@ static void settle(bool ends) {
     if (list) {
         count_unsure(list->mark[list->marks - 1].interval);
         agent_list_unmark(list);
-        note_sizes();
+        note_marks(list);
         agent_recording->reborn++;
     } else if (births.drawn) {
         count_unsure(births.drawn);
@@ -117,9 +131,11 @@ void agent_births_block_ends(const void *block) {
 static bool is_awaited(size_t size) {
     if (!(births.sizes & size_bit(size)) || births.unsure || agent_thread.inside)
         return false;
-    for (int i = 0; i < LISTS; i++)
-        if (agent_lists[i].marks && agent_lists[i].size == size && *agent_lists[i].count == 0)
+    for (uint32_t lists = births.marked; lists;) {
+        const struct agent_list *list = next_list(&lists);
+        if (list->size == size && *list->count == 0)
             return true;
+    }
     return false;
 }
 
@@ -127,6 +143,7 @@ static void *take_unsure(size_t size, uint64_t drawn) {
     struct wire_block *entry;
     if (agent.phase != AGENT_SAMPLING || !agent_enter())
         return NULL;
+    uint64_t begin = agent_clock();
     births.stack = agent_stack_here();
     char *block = agent_range_allocate(size, AGENT_ALIGNMENT, true, &entry);
     if (block) {
@@ -136,25 +153,36 @@ static void *take_unsure(size_t size, uint64_t drawn) {
         births.drawn = drawn;
         births.size = (uint32_t)size;
     }
+    agent_spend(begin);
     agent_leave();
     return block;
 }
 
-/* In place of the program's allocator of objects, behind the hook. */
-static void *waiting_malloc(void *context, size_t size) {
-    void *(*next)(void *context, size_t size) = births.next;
+/* What comes from allocations of an awaited size, and of the next ones after a birth: NULL is for the program's allocator. */
+static __attribute__((noinline)) void *awaited(size_t size) {
     if (!agent_lists_are_ours())
-        return next(context, size);
+        return NULL;
     settle(false);
     bool none_is_awaited = !births.sizes && !births.unsure;
     if (none_is_awaited || --births.patience <= 0) {
         births.patience = 0;
         settle(true);
-        agent_hooks_python_behind(next);
-        return next(context, size);
+        agent_hooks_python_behind(births.next);
+        return NULL;
     }
-    void *block = is_awaited(size) ? take_unsure(size, 0) : NULL;
-    return block ? agent_hooks_python_note(block) : next(context, size);
+    return is_awaited(size) ? agent_hooks_python_note(take_unsure(size, 0)) : NULL;
+}
+
+static __attribute__((noinline)) void *awaited_or_next(void *context, size_t size) {
+    void *block = awaited(size);
+    return block ? block : births.next(context, size);
+}
+
+/* In place of the program's allocator of objects, behind the hook. */
+static void *waiting_malloc(void *context, size_t size) {
+    if (AGENT_LIKELY(!births.unsure && births.sizes && !(births.sizes & size_bit(size))))
+        return births.next(context, size);
+    return awaited_or_next(context, size);
 }
 
 /* A birth that is waited for was drawn at its push: it must not have a second chance. */
@@ -184,7 +212,7 @@ void agent_births_draw(struct agent_list *list, const void *pushed, uint64_t int
     if (!agent_lists_are_ours() || agent.phase != AGENT_SAMPLING || agent_python_is_ending())
         return;
     if (agent_list_top(list) == pushed && agent_list_mark(list, interval))
-        note_sizes();
+        note_marks(list);
     wait_for_births();
 }
 
@@ -198,5 +226,6 @@ void agent_births_end(void) {
     for (int i = 0; i < LISTS; i++)
         while (agent_lists[i].marks)
             agent_list_unmark(&agent_lists[i]);
+    births.marked = 0;
     births.sizes = 0;
 }

@@ -285,11 +285,6 @@ void agent_list_pop(struct agent_list *list) {
 bool agent_list_mark(struct agent_list *list, uint64_t interval) {
     if (list->marks == LIST_MARKS || (!list->linked && list->kept_count + (uint32_t)*list->count > LIST_KEPT))
         return false;
-    if (*list->count > 0) {
-        char *top = agent_list_top(list);
-        agent_list_pop(list);
-        python.free(top - list->object);
-    }
     int32_t count = *list->count;
     struct agent_mark *mark = &list->mark[list->marks++];
     *mark = (struct agent_mark){.interval = interval, .count = count};

@@ -80,8 +80,8 @@ static inline void *agent_list_top(const struct agent_list *list) {
 /* Takes the top off the list. */
 void agent_list_pop(struct agent_list *list);
 
-/* Gives the top back to the allocator, and puts the others aside: that allocator is asked when the top would
- * be given out. */
+/* Puts all of the list aside: the allocator is asked when the top would be given out. A block of the range that is given
+ * out in its place does not come onto the list when it ends, so that the list stays as long as it was. */
 bool agent_list_mark(struct agent_list *list, uint64_t interval);
 
 /* Puts what the youngest mark keeps back below what is on the list now. */

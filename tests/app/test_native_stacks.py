@@ -111,7 +111,7 @@ def mixed_stack(path, function):
 def sampled(caulk, python, script, out):
     """The recording of a program with native stacks, as the sampler leaves it."""
     environment = dict(os.environ, LD_PRELOAD=os.path.join(os.path.dirname(caulk), "libcaulk_agent.so"),
-                       CAULK_AGENT="file=%s interval=%d native=2" % (out, INTERVAL))
+                       CAULK_AGENT="file=%s budget=100 interval=%d native=2" % (out, INTERVAL))
     subprocess.run([python, script], check=True, timeout=60, env=environment)
     return out
 

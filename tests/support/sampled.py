@@ -17,7 +17,7 @@ class Sampled:
     def environment(self, words, preload=(), **more):
         """`words` are the sampler's options, `preload` other libraries behind it."""
         environment = dict(os.environ, LD_PRELOAD=" ".join([self.library, *preload]),
-                           CAULK_AGENT="file=%s/r.%%p %s" % (self.folder, words))
+                           CAULK_AGENT="file=%s/r.%%p budget=100 %s" % (self.folder, words))
         environment.pop("PYTHONMALLOC", None)
         return dict(environment, **more)
 
