@@ -3,9 +3,10 @@
 Every program runs plain and under every tool in turn, N rounds; a ratio is that tool's processor seconds over plain's of the same
 round (plain runs first and last, and their mean counts), and what is printed is the median of the rounds with the lowest and
 the highest. The seconds are those that the program measures of its own work; what tools do before and after is not in
-them. Memory is how much higher the process's greatest RSS is than plain's. Files are bytes on the disk: as they are kept,
-and, where that differs, as they are while the program runs. Peers are installed into .cache/bench-sampler-VERSION; those that
-cannot be are left out and named.
+them. Then the sampler alone, once more and closer: plain and sampled at once, taking turns on one processor, so that what
+slows the machine down meets both. Memory is how much higher the process's greatest RSS is than plain's. Files are bytes on
+the disk: as they are kept, and, where that differs, as they are while the program runs. Peers are installed into
+.cache/bench-sampler-VERSION; those that cannot be are left out and named.
 """
 import argparse
 import datetime
@@ -23,6 +24,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PEERS = {"memray": "memray", "scalene": "scalene", "filprofiler": "fil-profile"}  # package: command
 PROGRAMS = ("churn", "json", "call", "wide")
+PAIRED, PAIRED_TIMES, PAIRED_SCALE = ("churn", "json", "call"), 15, 5
 
 
 def environment_of(python):
@@ -59,10 +61,18 @@ class Tool:
         """(processor seconds that the program measured of itself, kilobytes of its greatest RSS, bytes of the file)"""
         for old in pathlib.Path(folder).iterdir():
             shutil.rmtree(old) if old.is_dir() else old.unlink()
-        done = subprocess.run(self.command + [str(HERE / "sampler_programs.py"), program, str(scale)], cwd=folder,
-                              env=dict(os.environ, **self.variables), capture_output=True, text=True)
-        words = next((line.split() for line in done.stdout.splitlines() if line.startswith("seconds ")), None)
+        words = read_words(self.start(program, scale, folder))
         return (float(words[2]), int(words[4]), size_of(self.file)) if words else None
+
+    def start(self, program, scale, folder):
+        return subprocess.Popen(self.command + [str(HERE / "sampler_programs.py"), program, str(scale)], cwd=folder,
+                                env=dict(os.environ, **self.variables), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def read_words(process):
+    """What the program says of its seconds and its memory; None if it did not get there."""
+    out, _ = process.communicate()
+    return next((line.split() for line in out.splitlines() if line.startswith("seconds ")), None)
 
 
 def size_of(path):
@@ -123,6 +133,24 @@ def print_table(program, found):
               flush=True)
 
 
+def print_pairs(build, python, folder, options):
+    """Plain and sampled at once on one processor, each first in every second round."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    print("\n| beside plain on one processor | median | lowest - highest |\n|---|---|---|")
+    for program in PAIRED:
+        for name, words in (("sampling", ""), ("every byte", "interval=1")):
+            variables = {"LD_PRELOAD": str(build / "libcaulk_agent.so"), "CAULK_AGENT": "file=%s/%%p %s" % (folder, words)}
+            pair = [Tool("plain", [python]), Tool(name, [python], variables)]
+            ratios = []
+            for number in range(PAIRED_TIMES):
+                order = pair if number % 2 else reversed(pair)
+                started = {one.name: one.start(program, PAIRED_SCALE * options.scale, folder) for one in order}
+                took = {each: float(read_words(process)[2]) for each, process in started.items()}
+                ratios.append(took[name] / took["plain"])
+            print("| %s, %s | %.3f | %.3f - %.3f |" % (program, name, statistics.median(ratios), min(ratios), max(ratios)),
+                  flush=True)
+
+
 def print_files(build, python, folder, options):
     """What lies on the disk while a program runs, and what is kept of it; once, since it does not depend on the clock."""
     mapped, library = os.path.join(folder, "mapped"), str(build / "libcaulk_agent.so")
@@ -149,6 +177,7 @@ def main():
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--only", default=",".join(PROGRAMS))
     parser.add_argument("--without-files", action="store_true", help="leave out the table of files")
+    parser.add_argument("--without-pairs", action="store_true", help="leave out the sampler beside plain")
     options = parser.parse_args()
     build = pathlib.Path(options.build).resolve()
     if not (build / "libcaulk_agent.so").exists():
@@ -162,6 +191,8 @@ def main():
             print_table(program, measure(program, tools(build, str(python), found, folder), folder, options))
         if "memray" in found and not options.without_files:
             print_files(build, python, folder, options)
+        if not options.without_pairs:
+            print_pairs(build, str(python), folder, options)
 
 
 if __name__ == "__main__":
