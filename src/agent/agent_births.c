@@ -1,4 +1,4 @@
-/* Births from CPython's free lists, as samples (to 3.12).
+/* Births from CPython's free lists, as samples: to 3.12 of all that is known here, then of tables of dicts.
  *
  * An object that gets its block from a free list asks no allocator, so nothing could draw it. But every block
  * of a list was put there by a death, and lists are stacks: to each push belongs the birth that takes that
@@ -20,7 +20,7 @@ enum { PATIENCE = 1500 };
 enum { OBJECT_TYPE = 8 };
 
 static struct {
-    void *(*next)(void *context, size_t size); /* the program's allocator */
+    agent_malloc *next;                        /* the program's allocator */
     const char *types[LIST_TUPLE + 1];         /* of floats, lists, dicts, none of tables, of tuples */
     uint64_t sizes;                            /* a bit for each size in words that is waited for */
     int32_t patience;                          /* 0: nobody waits */
@@ -140,9 +140,9 @@ static void *take_unsure(size_t size, uint64_t drawn) {
     return block;
 }
 
-/* In place of the program's allocator of objects, behind the hook. */
+/* In place of the program's allocator, behind the hook. */
 static void *waiting_malloc(void *context, size_t size) {
-    void *(*next)(void *context, size_t size) = births.next;
+    agent_malloc *next = births.next;
     if (!agent_lists_are_ours())
         return next(context, size);
     settle(false);
@@ -150,7 +150,7 @@ static void *waiting_malloc(void *context, size_t size) {
     if (none_is_awaited || --births.patience <= 0) {
         births.patience = 0;
         settle(true);
-        agent_hooks_python_behind(next);
+        agent_hooks_python_put_behind(next);
         return next(context, size);
     }
     void *block = is_awaited(size) ? take_unsure(size, 0) : NULL;
@@ -172,10 +172,11 @@ void *agent_births_claim(size_t size) {
 static void wait_for_births(void) {
     if (!births.sizes)
         return;
-    void *(*behind)(void *context, size_t size) = agent_hooks_python_behind(waiting_malloc);
-    if (behind != waiting_malloc)
-        births.next = behind;
     births.patience = PATIENCE;
+    if (agent_hooks_python_behind() == waiting_malloc)
+        return;
+    births.next = agent_hooks_python_behind();
+    agent_hooks_python_put_behind(waiting_malloc);
 }
 
 /* ---- pushes that are drawn --------------------------------------------------------------------------- */
@@ -192,7 +193,8 @@ void agent_births_end(void) {
     if (!births.next)
         return;
     settle(true);
-    agent_hooks_python_behind(births.next);
+    if (agent_hooks_python_behind() == waiting_malloc)
+        agent_hooks_python_put_behind(births.next);
     if (!agent_lists_are_ours())
         return;
     for (int i = 0; i < LISTS; i++)

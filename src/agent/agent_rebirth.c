@@ -146,11 +146,8 @@ static void list_ends(void *object) {
 
 /* The table goes onto a list of its own, from where one of the range must not go to another's dict. */
 static void take_back(char *table) {
-    struct agent_list *list = &agent_lists[LIST_KEYS];
-    if (kept.births && agent_lists_are_ours() && agent_list_top(list) == table) {
-        agent_list_pop(list);
-        kept.free(table);
-    }
+    if (kept.births && agent_lists_are_ours())
+        agent_list_take_back(&agent_lists[LIST_KEYS], table);
 }
 
 static inline void end_dict(void *object) {
@@ -159,6 +156,7 @@ static inline void end_dict(void *object) {
 
 static __attribute__((noinline)) void dict_with_table_ends(void *object) {
     char *table = agent_table_of(object);
+    agent_births_block_ends(table);
     end_dict(object);
     take_back(table);
 }
