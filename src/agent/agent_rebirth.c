@@ -150,20 +150,20 @@ static void take_back(char *table) {
         agent_list_take_back(&agent_lists[LIST_KEYS], table);
 }
 
-static inline void end_dict(void *object) {
-    end_object(&kept.types[DICT], &agent_lists[LIST_DICT], DICT_BYTES + agent_lists[LIST_KEYS].size + 1, object);
+static inline void end_dict(void *object, uint32_t table_bytes) {
+    end_object(&kept.types[DICT], &agent_lists[LIST_DICT], DICT_BYTES + table_bytes, object);
 }
 
 static __attribute__((noinline)) void dict_with_table_ends(void *object) {
     char *table = agent_table_of(object);
     agent_births_block_ends(table);
-    end_dict(object);
+    end_dict(object, 0);
     take_back(table);
 }
 
 static void dict_ends(void *object) {
     if (AGENT_LIKELY(!agent_in_range(agent_table_of(object))))
-        end_dict(object);
+        end_dict(object, agent_lists[LIST_KEYS].size + 1);
     else
         dict_with_table_ends(object);
 }

@@ -120,9 +120,9 @@ try:
 except ImportError:
     import _xxsubinterpreters as interpreters
 import os, sys, threading
-KEPT = []
+KEPT = [None] * 8000
 def remember(i):
-    KEPT.append({"k": i})
+    KEPT[i] = {"k": i}
 def handle(i):
     return {"a": i, "b": {"c": i}}
 def run():
