@@ -37,8 +37,8 @@ def test_a_leak_from_free_lists_is_estimated_and_blamed(python_with_gil, sampled
 DICTS_INTERVAL = 3000
 
 
-def check_dicts(truth, leaked, innocent):
-    assert abs(leaked - truth) < 6 * deviation(truth, DICTS_INTERVAL) + 0.03 * truth
+def check_dicts(truth, leaked, innocent, interval=DICTS_INTERVAL):
+    assert abs(leaked - truth) < 6 * deviation(truth, interval) + 0.03 * truth
     assert innocent < 0.03 * (leaked + innocent)
 
 
@@ -114,6 +114,31 @@ def test_deep_nests_of_dicts_end(python_with_gil, sampled, words):
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
 
 
+AT_ONCE = """
+import os, sys
+KEPT = [None] * 8000
+def handle(i):
+    for _ in range(4):
+        {"a": i}
+def remember(i):
+    KEPT[i] = {"k": i}
+for i in range(8000):
+    handle(i)
+    remember(i)
+print(sum(map(sys.getsizeof, KEPT)), flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("interval", [300, DICTS_INTERVAL])
+def test_a_birth_that_ends_at_once_is_no_chance_for_the_next(python_with_gil, sampled, interval):
+    """Of a table nothing is known but its size until another block is asked for; this one dies before."""
+    done = sampled.run(python_with_gil, AT_ONCE, "interval=%d" % interval)
+    found = sampled.only()
+    check_sums(found)
+    check_dicts(int(done.stdout), live_in(found, "remember")[0], live_in(found, "handle")[0], interval)
+
+
 TWO_INTERPRETERS = """
 try:
     import _interpreters as interpreters
@@ -125,16 +150,14 @@ def remember(i):
     KEPT[i] = {"k": i}
 def handle(i):
     return {"a": i, "b": {"c": i}}
+ready, begun = os.pipe()
 def run():
-    other = interpreters.create()
-    interpreters.run_string(other, %r + "churn(20000)")
-    interpreters.destroy(other)
-thread = threading.Thread(target=run)
-thread.start()
+    interpreters.run_string(interpreters.create(), %r + "import os, time\\nos.write(%%d, b'x')\\nwhile True:\\n    churn(200)\\n    time.sleep(0)" %% begun)
+threading.Thread(target=run, daemon=True).start()
+os.read(ready, 1)
 for i in range(8000):
     handle(i)
     remember(i)
-thread.join()
 print(sum(map(sys.getsizeof, KEPT)), flush=True)
 os._exit(0)
 """ % CHURN
@@ -142,7 +165,7 @@ os._exit(0)
 
 def test_lists_of_another_interpreter_are_let_alone(python_with_gil, sampled):
     """It has lists of its own from 3.12 on, and may run at the same time."""
-    if subprocess.run([python_with_gil, "-c", TWO_INTERPRETERS], capture_output=True).returncode:
+    if subprocess.run([python_with_gil, "-c", TWO_INTERPRETERS], capture_output=True, timeout=60).returncode:
         pytest.skip("this Python's own subinterpreters do not run the program")
     done = sampled.run(python_with_gil, TWO_INTERPRETERS, "interval=%d" % DICTS_INTERVAL)
     assert done.returncode == 0, done.stderr
