@@ -90,14 +90,13 @@ def test_lists_that_grow_and_are_emptied_are_left_in_order(python_with_gil, samp
 NEST = """
 import sys, threading
 def work():
-    for _ in range(2):
-        inner = {}
-        for _ in range(200000):
-            inner = {"a": inner}
-        inner = {}
-        for i in range(200000):
-            inner = {"a": [inner], "b": (inner,)} if i % 3 else {"a": inner}
-        inner = None
+    inner = {}
+    for _ in range(200000):
+        inner = {"a": inner}
+    inner = {}
+    for i in range(200000):
+        inner = {"a": [inner], "b": (inner,)} if i % 3 else {"a": inner}
+    inner = None
 work()
 threading.stack_size(1 << 20)
 thread = threading.Thread(target=work)
@@ -107,6 +106,7 @@ print("done")
 """
 
 
+@pytest.mark.parametrize("python", ["3.12", "3.13", "3.14", "3.15"], indirect=True)  # each has a way of its own
 @pytest.mark.parametrize("words", ["interval=100", ""])
 def test_deep_nests_of_dicts_end(python_with_gil, sampled, words):
     """Python ends what lies too deep later, so that a small stack is enough."""
