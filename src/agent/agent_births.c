@@ -140,20 +140,27 @@ static void *take_unsure(size_t size, uint64_t drawn) {
     return block;
 }
 
-/* In place of the program's allocator, behind the hook. */
-static void *waiting_malloc(void *context, size_t size) {
-    agent_malloc *next = births.next;
-    if (!agent_lists_are_ours())
-        return next(context, size);
+static void *take_if_awaited(size_t size, agent_malloc *next) {
     settle(false);
     bool none_is_awaited = !births.sizes && !births.unsure;
     if (none_is_awaited || --births.patience <= 0) {
         births.patience = 0;
         settle(true);
         agent_hooks_python_put_behind(next);
-        return next(context, size);
+        return NULL;
     }
-    void *block = is_awaited(size) ? take_unsure(size, 0) : NULL;
+    return is_awaited(size) ? take_unsure(size, 0) : NULL;
+}
+
+/* In place of the program's allocator, behind the hook. */
+static void *waiting_malloc(void *context, size_t size) {
+    agent_malloc *next = births.next;
+    uint32_t inside = agent_thread.inside;
+    if (!agent_lists_are_ours())
+        return next(context, size);
+    agent_thread.inside = inside & ~(uint32_t)AGENT_QUIET;
+    void *block = take_if_awaited(size, next);
+    agent_thread.inside = inside;
     return block ? agent_hooks_python_note(block) : next(context, size);
 }
 

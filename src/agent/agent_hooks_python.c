@@ -58,7 +58,7 @@ static inline bool is_counted_down(size_t size) {
 /* Where slots lead malloc to the agent too: what is asked of it on behalf of Python is counted here already. */
 static inline uint32_t quiet_begin(void) {
     uint32_t inside = agent_thread.inside;
-    agent_thread.inside = inside | agent.beside;
+    agent_thread.inside = inside | (agent.beside ? AGENT_QUIET : 0);
     return inside;
 }
 
@@ -116,11 +116,14 @@ static void *move_in(const struct allocator *from, void *block, size_t size, voi
     return taken;
 }
 
+static void *sample(const void *context, size_t size) {
+    void *block = context == births() ? agent_births_claim(size) : NULL;
+    return block ? block : agent_sample(size, AGENT_ALIGNMENT, false);
+}
+
 /* Off the road that nearly all take, so that it needs no stack. */
 static __attribute__((noinline)) void *malloc_drawn(void *context, size_t size) {
-    void *block = context == births() ? agent_births_claim(size) : NULL;
-    if (!block)
-        block = agent_sample(size, AGENT_ALIGNMENT, false);
+    void *block = sample(context, size);
     return block ? agent_hooks_python_note(block) : original(context)->malloc(original(context)->context, size);
 }
 
@@ -181,7 +184,7 @@ static void hooked_free(void *context, void *block) {
 }
 
 static void *beside_malloc(void *context, size_t size) {
-    void *block = is_counted_down(size) ? NULL : agent_sample(size, AGENT_ALIGNMENT, false);
+    void *block = is_counted_down(size) ? NULL : sample(context, size);
     return block ? block : outside(context, size);
 }
 

@@ -316,7 +316,7 @@ static void open_floats(void) {
 static deallocator first_wrapper(int i) {
     static const deallocator first[TYPES] = {first_floats_end, first_tuples_end, first_lists_end,
                                              first_dicts_end};
-    if (!kept.births || (agent.every_byte && i != DICT))
+    if (!kept.births || (agent.every_byte && i != DICT) || (i == DICT && agent_lists[LIST_KEYS].items))
         return wrapper(i);
     return agent.every_byte ? first_tables_end : first[i];
 }
@@ -332,6 +332,10 @@ static void wrap_types(void) {
         memcpy(kind->copy, kind->type, sizeof kind->copy);
         memcpy(&kind->original, kind->type + TYPE_DEALLOC, sizeof kind->original);
     }
+    /* A program may never end the dict without a table that the first of these lists would be learned from. By preload
+     * this may be in the middle of anything, but all of Python's start follows. */
+    if (kept.births && !agent_hooks_malloc_are_first())
+        agent_tables_find();
     if (agent.every_byte && kept.births && agent_lists_are_ours() && kept.types[FLOAT].type)
         close_floats();
     for (int i = 0; i < TYPES; i++)

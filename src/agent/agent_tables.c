@@ -101,34 +101,67 @@ static bool is_from_3_14(void) {
     return dlsym(RTLD_DEFAULT, "PyUnstable_IsImmortal") != NULL;
 }
 
-/* Makes and ends dicts with one item, after some without a table, until it is known where these go. */
+static struct {
+    void *(*make)(void);
+    int (*put)(void *dict, const char *key, void *value);
+    void (*end)(void *object);
+    void *none;
+    int (*stop_collector)(void), (*let_collect)(void); /* from 3.10 on */
+} python;
+
+static bool find_functions(void) {
+    python.make = (void *(*)(void))dlsym(RTLD_DEFAULT, "PyDict_New");
+    python.put = (int (*)(void *, const char *, void *))dlsym(RTLD_DEFAULT, "PyDict_SetItemString");
+    python.end = (void (*)(void *))dlsym(RTLD_DEFAULT, "Py_DecRef");
+    python.none = dlsym(RTLD_DEFAULT, "_Py_NoneStruct");
+    python.stop_collector = (int (*)(void))dlsym(RTLD_DEFAULT, "PyGC_Disable");
+    python.let_collect = (int (*)(void))dlsym(RTLD_DEFAULT, "PyGC_Enable");
+    return python.make && python.put && python.end && python.none && python.stop_collector && python.let_collect;
+}
+
+static void *make_dict(bool has_table) {
+    void *dict = python.make();
+    return dict && (!has_table || !python.put(dict, "a", python.none)) ? dict : NULL;
+}
+
+static void learn_from(void *dict, bool has_table) {
+    char *table = agent_table_of(dict);
+    uint32_t size = agent_table_size(table);
+    if (has_table && list->items)
+        python.end(dict);
+    else
+        agent_list_learn(has_table ? list : &agent_lists[LIST_DICT], has_table ? table : dict, python.end, dict);
+    if (has_table)
+        list->size = size;
+}
+
+/* Makes and ends dicts with one item, after some without a table, until it is known where these go. By twos, which change
+ * places on the list: one would always lie in the same. */
 static void find_list(void) {
-    void *(*make)(void) = (void *(*)(void))dlsym(RTLD_DEFAULT, "PyDict_New");
-    int (*put)(void *, const char *, void *) =
-        (int (*)(void *, const char *, void *))dlsym(RTLD_DEFAULT, "PyDict_SetItemString");
-    void (*end)(void *) = (void (*)(void *))dlsym(RTLD_DEFAULT, "Py_DecRef");
-    void *none = dlsym(RTLD_DEFAULT, "_Py_NoneStruct");
     struct agent_list *dicts = &agent_lists[LIST_DICT];
-    if (!make || !put || !end || !none || !agent_lists_are_ours())
-        return;
     /* Include/internal/pycore_freelist.h: arrays, until 3.14. */
     list->linked = dicts->linked = is_from_3_14();
-    for (int i = 0; i < 50 && !list->items; i++) {
-        bool bare = !dicts->items;
-        void *dict = make();
-        if (!dict || (!bare && put(dict, "a", none)))
+    for (int i = 0; i < 25 && !list->items; i++) {
+        bool has_table = dicts->items;
+        void *first = make_dict(has_table), *second = make_dict(has_table);
+        if (!first || !second)
             return;
-        agent_list_learn(bare ? dicts : list, bare ? dict : agent_table_of(dict), end, dict);
+        learn_from(first, has_table);
+        learn_from(second, has_table);
     }
 }
 
-static bool is_list_known(void) {
+bool agent_tables_find(void) {
+    if (!agent_births_begin() || list->items || !agent_lists_are_ours() || !find_functions())
+        return list->items;
     uint32_t inside = agent_thread.inside;
     agent_thread.inside = 1;
-    if (agent_births_begin() && !list->items)
-        find_list();
+    bool may_collect = python.stop_collector();
+    find_list();
+    if (may_collect)
+        python.let_collect();
     agent_thread.inside = inside;
-    return list->items != NULL;
+    return list->items;
 }
 
 /* ---- every byte: the list is closed --------------------------------------------------------------------- */
@@ -185,7 +218,7 @@ static void watch_dicts(void) {
 
 bool agent_tables_begin(void) {
     tables.type = dlsym(RTLD_DEFAULT, "PyDict_Type");
-    if (!tables.type || !is_list_known())
+    if (!tables.type || !agent_tables_find())
         return false;
     if (agent.every_byte)
         close_list();

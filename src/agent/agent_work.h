@@ -79,6 +79,9 @@ struct agent {
 
 extern struct agent agent;
 
+/* In `inside` of a thread that is not: what it asks of malloc is counted already. */
+enum { AGENT_QUIET = 2 };
+
 /* A thread's own, in static thread storage: dlopen has little of it. */
 struct agent_thread {
     int64_t countdown; /* bytes to the next sample */
@@ -284,6 +287,10 @@ void agent_traced_end(void);
  * found. With the GIL. */
 bool agent_tables_begin(void);
 void agent_tables_end(void);
+
+/* Looks for that list, and that of dicts, with some dicts that are made for it; false if the first is not known then. From
+ * 3.10 on; while the deallocator of dicts is Python's own. */
+bool agent_tables_find(void);
 
 /* The dict that a table of the range belongs to is about to end. */
 void agent_table_ends(char *table);

@@ -174,6 +174,36 @@ def test_lists_of_another_interpreter_are_let_alone(python_with_gil, sampled):
     check_dicts(int(done.stdout), live_in(found, "remember")[0], live_in(found, "handle")[0])
 
 
+STARTED = """
+import ctypes, os, sys
+agent = ctypes.PyDLL(sys.argv[1])
+KEPT = [None] * 8000
+def handle(i):
+    return {"a": i, "b": {"c": i}}
+def remember(i):
+    KEPT[i] = {"k": i}
+assert agent.caulk_agent_start(("file=%s/r.%%p %s" % tuple(sys.argv[2:])).encode()) == 0
+for _ in range(50 if sys.version_info < (3, 10) else 0):
+    {}  # these tell where the lists are
+for i in range(8000):
+    handle(i)
+    remember(i)
+print(sum(map(sys.getsizeof, KEPT)), flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("words", ["", " native=1"])
+def test_births_in_a_process_that_runs_already(python_with_gil, library, tmp_path, words):
+    """Where the lists are is found out without the deaths of a start."""
+    done = subprocess.run([python_with_gil, "-c", STARTED, library, str(tmp_path), "interval=%d%s" % (DICTS_INTERVAL, words)],
+                          capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    found = Sampled(library, tmp_path).only()
+    check_sums(found)
+    check_dicts(int(done.stdout), live_in(found, "remember")[0], live_in(found, "handle")[0])
+
+
 CYCLES = CHURN + """
 import ctypes
 agent = ctypes.PyDLL(sys.argv[1])
