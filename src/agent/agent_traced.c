@@ -9,7 +9,12 @@ typedef int (*tracer)(void *object, int event, void *data);
 /* Include/cpython/object.h: PyRefTracerEvent. From 3.15 on there is a third, without an object. */
 enum { OBJECT_BEGINS, OBJECT_ENDS };
 
-static bool is_on;
+static struct {
+    void (*set)(tracer, void *);
+    tracer (*get)(void **);
+    char *dicts; /* their type */
+    bool is_on;
+} traced;
 
 static __attribute__((noinline)) int range_event(void *object, int event) {
     if (event == OBJECT_BEGINS)
@@ -24,36 +29,56 @@ static int object_event(void *object, int event, void *data) {
     return AGENT_UNLIKELY(agent_in_range(object)) ? range_event(object, event) : 0;
 }
 
-/* Where nobody knows who gets a table from its free list: with its first dict it is over. `dicts` is their type. */
-static int object_or_table_event(void *object, int event, void *dicts) {
-    if (object && event == OBJECT_ENDS && *agent_type_of(object) == dicts && agent_in_range(agent_table_of(object)))
+/* Where nobody knows who gets a table from its free list: with its first dict it is over. */
+static int object_or_table_event(void *object, int event, void *data) {
+    if (object && event == OBJECT_ENDS && *agent_type_of(object) == traced.dicts && agent_in_range(agent_table_of(object)))
         agent_table_ends(agent_table_of(object));
-    return object_event(object, event, NULL);
+    return object_event(object, event, data);
+}
+
+static int trace_tables(void *context) {
+    void *data;
+    (void)context;
+    if (traced.is_on && traced.get(&data) == object_or_table_event && agent_tables_begin())
+        traced.set(object_event, NULL);
+    return 0;
+}
+
+/* By preload the agent looks at Python from malloc, where Python's own allocator may be at work and no object can be made:
+ * the list of tables waits until Python is between two instructions. */
+static void begin_tables(void) {
+    int (*add)(int (*)(void *), void *) = (int (*)(int (*)(void *), void *))dlsym(RTLD_DEFAULT, "Py_AddPendingCall");
+    if (agent.every_byte || !agent_hooks_malloc_are_first())
+        trace_tables(NULL);
+    else if (add)
+        add(trace_tables, NULL);
+}
+
+static bool find_functions(void) {
+    traced.set = (void (*)(tracer, void *))dlsym(RTLD_DEFAULT, "PyRefTracer_SetTracer");
+    traced.get = (tracer(*)(void **))dlsym(RTLD_DEFAULT, "PyRefTracer_GetTracer");
+    traced.dicts = dlsym(RTLD_DEFAULT, "PyDict_Type");
+    return traced.set && traced.get;
 }
 
 /* One tracer per process: another's is left alone. */
 bool agent_traced_begin(void) {
-    void (*set)(tracer, void *) = (void (*)(tracer, void *))dlsym(RTLD_DEFAULT, "PyRefTracer_SetTracer");
-    tracer (*get)(void **) = (tracer(*)(void **))dlsym(RTLD_DEFAULT, "PyRefTracer_GetTracer");
     void *data;
-    if (is_on || !set || !get || get(&data))
-        return is_on;
-    if (agent_tables_begin())
-        set(object_event, NULL);
-    else
-        set(object_or_table_event, dlsym(RTLD_DEFAULT, "PyDict_Type"));
-    return is_on = true;
+    if (traced.is_on || !find_functions() || traced.get(&data))
+        return traced.is_on;
+    traced.set(object_or_table_event, NULL);
+    traced.is_on = true;
+    begin_tables();
+    return true;
 }
 
 void agent_traced_end(void) {
-    void (*set)(tracer, void *) = (void (*)(tracer, void *))dlsym(RTLD_DEFAULT, "PyRefTracer_SetTracer");
-    tracer (*get)(void **) = (tracer(*)(void **))dlsym(RTLD_DEFAULT, "PyRefTracer_GetTracer");
     void *data;
-    if (!is_on)
+    if (!traced.is_on)
         return;
-    tracer now = get(&data);
+    tracer now = traced.get(&data);
     if (now == object_event || now == object_or_table_event)
-        set(NULL, NULL);
+        traced.set(NULL, NULL);
     agent_tables_end();
-    is_on = false;
+    traced.is_on = false;
 }
