@@ -1,4 +1,4 @@
-/* Births from CPython's free lists, as samples (to 3.12).
+/* Births from CPython's free lists, as samples: to 3.12 of all that is known here, then of tables of dicts.
  *
  * An object that gets its block from a free list asks no allocator, so nothing could draw it. But every block
  * of a list was put there by a death, and lists are stacks: to each push belongs the birth that takes that
@@ -20,7 +20,7 @@ enum { PATIENCE = 1500 };
 enum { OBJECT_TYPE = 8 };
 
 static struct {
-    void *(*next)(void *context, size_t size); /* the program's allocator */
+    agent_malloc *next;                        /* the program's allocator */
     const char *types[LIST_TUPLE + 1];         /* of floats, lists, dicts, none of tables, of tuples */
     uint32_t marked;                           /* a bit for each list with marks */
     uint64_t sizes;                            /* a bit for each size in words that is waited for */
@@ -159,26 +159,30 @@ static void *take_unsure(size_t size, uint64_t drawn) {
 }
 
 /* What comes from allocations of an awaited size, and of the next ones after a birth: NULL is for the program's allocator. */
-static __attribute__((noinline)) void *awaited(size_t size) {
-    if (!agent_lists_are_ours())
-        return NULL;
+static void *take_if_awaited(size_t size) {
     settle(false);
     bool none_is_awaited = !births.sizes && !births.unsure;
     if (none_is_awaited || --births.patience <= 0) {
         births.patience = 0;
         settle(true);
-        agent_hooks_python_behind(births.next);
+        agent_hooks_python_put_behind(births.next);
         return NULL;
     }
-    return is_awaited(size) ? agent_hooks_python_note(take_unsure(size, 0)) : NULL;
+    return is_awaited(size) ? take_unsure(size, 0) : NULL;
 }
 
 static __attribute__((noinline)) void *awaited_or_next(void *context, size_t size) {
-    void *block = awaited(size);
-    return block ? block : births.next(context, size);
+    uint32_t inside = agent_thread.inside;
+    void *block = NULL;
+    if (agent_lists_are_ours()) {
+        agent_thread.inside = inside & ~(uint32_t)AGENT_QUIET;
+        block = take_if_awaited(size);
+        agent_thread.inside = inside;
+    }
+    return block ? agent_hooks_python_note(block) : births.next(context, size);
 }
 
-/* In place of the program's allocator of objects, behind the hook. */
+/* In place of the program's allocator, behind the hook. */
 static void *waiting_malloc(void *context, size_t size) {
     if (AGENT_LIKELY(!births.unsure && births.sizes && !(births.sizes & size_bit(size))))
         return births.next(context, size);
@@ -200,10 +204,11 @@ void *agent_births_claim(size_t size) {
 static void wait_for_births(void) {
     if (!births.sizes)
         return;
-    void *(*behind)(void *context, size_t size) = agent_hooks_python_behind(waiting_malloc);
-    if (behind != waiting_malloc)
-        births.next = behind;
     births.patience = PATIENCE;
+    if (agent_hooks_python_behind() == waiting_malloc)
+        return;
+    births.next = agent_hooks_python_behind();
+    agent_hooks_python_put_behind(waiting_malloc);
 }
 
 /* ---- pushes that are drawn --------------------------------------------------------------------------- */
@@ -220,7 +225,8 @@ void agent_births_end(void) {
     if (!births.next)
         return;
     settle(true);
-    agent_hooks_python_behind(births.next);
+    if (agent_hooks_python_behind() == waiting_malloc)
+        agent_hooks_python_put_behind(births.next);
     if (!agent_lists_are_ours())
         return;
     for (int i = 0; i < LISTS; i++)

@@ -46,6 +46,11 @@ static inline const struct allocator *original(const void *context) {
     return context;
 }
 
+/* What serves births from free lists that are samples. */
+static struct allocator *births(void) {
+    return &python.original[agent_lists_are_memory() ? DOMAIN_MEM : DOMAIN_OBJ];
+}
+
 static inline bool is_counted_down(size_t size) {
     return AGENT_LIKELY((agent_thread.countdown -= (int64_t)size + 1) >= 0);
 }
@@ -53,7 +58,7 @@ static inline bool is_counted_down(size_t size) {
 /* Where slots lead malloc to the agent too: what is asked of it on behalf of Python is counted here already. */
 static inline uint32_t quiet_begin(void) {
     uint32_t inside = agent_thread.inside;
-    agent_thread.inside = inside | agent.beside;
+    agent_thread.inside = inside | (agent.beside ? AGENT_QUIET : 0);
     return inside;
 }
 
@@ -111,11 +116,14 @@ static void *move_in(const struct allocator *from, void *block, size_t size, voi
     return taken;
 }
 
+static void *sample(const void *context, size_t size) {
+    void *block = context == births() ? agent_births_claim(size) : NULL;
+    return block ? block : agent_sample(size, AGENT_ALIGNMENT, false);
+}
+
 /* Off the road that nearly all take, so that it needs no stack. */
 static __attribute__((noinline)) void *malloc_drawn(void *context, size_t size) {
-    void *block = context == &python.original[DOMAIN_OBJ] ? agent_births_claim(size) : NULL;
-    if (!block)
-        block = agent_sample(size, AGENT_ALIGNMENT, false);
+    void *block = sample(context, size);
     return block ? agent_hooks_python_note(block) : original(context)->malloc(original(context)->context, size);
 }
 
@@ -176,7 +184,7 @@ static void hooked_free(void *context, void *block) {
 }
 
 static void *beside_malloc(void *context, size_t size) {
-    void *block = is_counted_down(size) ? NULL : agent_sample(size, AGENT_ALIGNMENT, false);
+    void *block = is_counted_down(size) ? NULL : sample(context, size);
     return block ? block : outside(context, size);
 }
 
@@ -402,10 +410,12 @@ void agent_hooks_python_end(void) {
     python.installed = false;
 }
 
-void *(*agent_hooks_python_behind(void *(*next)(void *context, size_t size)))(void *context, size_t size) {
-    void *(*was)(void *context, size_t size) = python.original[DOMAIN_OBJ].malloc;
-    AGENT_WRITE(python.original[DOMAIN_OBJ].malloc, next);
-    return was;
+agent_malloc *agent_hooks_python_behind(void) {
+    return births()->malloc;
+}
+
+void agent_hooks_python_put_behind(agent_malloc *next) {
+    __atomic_store_n(&births()->malloc, next, __ATOMIC_RELEASE);
 }
 
 bool agent_python_is_ending(void) {

@@ -30,6 +30,7 @@ enum { REGIONS = 8 };
 static struct {
     void *(*interpreter)(void);
     void *ours;
+    bool is_memory; /* see agent_lists_are_memory */
     void (*free)(void *block);
     struct region regions[REGIONS];
     uint32_t regions_count;
@@ -100,7 +101,8 @@ bool agent_lists_begin(void) {
     void *floats = dlsym(RTLD_DEFAULT, "PyFloat_Type");
     void *(*first)(void) = (void *(*)(void))dlsym(RTLD_DEFAULT, "PyInterpreterState_Main");
     python.interpreter = (void *(*)(void))dlsym(RTLD_DEFAULT, "PyInterpreterState_Get");
-    python.free = (void (*)(void *))dlsym(RTLD_DEFAULT, "PyObject_Free");
+    python.is_memory = dlsym(RTLD_DEFAULT, "PyRefTracer_SetTracer") != NULL;
+    python.free = (void (*)(void *))dlsym(RTLD_DEFAULT, python.is_memory ? "PyMem_Free" : "PyObject_Free");
     if (!floats || !first || !python.interpreter || !python.free)
         return false;
     python.ours = first();
@@ -118,6 +120,10 @@ uint32_t agent_table_size(const char *table) {
     if (references != 1)
         return 0;
     return slots == 8 ? AGENT_TABLE_OLD : (slots & 0xffffff) == 0x010303 ? AGENT_TABLE_NEW : 0;
+}
+
+bool agent_lists_are_memory(void) {
+    return python.is_memory;
 }
 
 bool agent_lists_are_ours(void) {
@@ -280,6 +286,14 @@ void agent_list_pop(struct agent_list *list) {
     if (list->linked)
         *list->items = *next_of(list, *list->items);
     --*list->count;
+}
+
+bool agent_list_take_back(struct agent_list *list, void *object) {
+    if (!object || agent_list_top(list) != object)
+        return false;
+    agent_list_pop(list);
+    python.free((char *)object - list->object);
+    return true;
 }
 
 bool agent_list_mark(struct agent_list *list, uint64_t interval) {

@@ -68,6 +68,9 @@ uint32_t agent_table_size(const char *table);
  * the list lies. True as soon as that is known. */
 bool agent_list_learn(struct agent_list *list, void *pushed, void (*end)(void *object), void *object);
 
+/* Whether what is drawn of them, tables only, comes from PyMem_Malloc, as from 3.13 on; else from PyObject_Malloc. */
+bool agent_lists_are_memory(void);
+
 /* Whether the calling thread's interpreter is the one whose lists these are. */
 bool agent_lists_are_ours(void);
 
@@ -79,6 +82,9 @@ static inline void *agent_list_top(const struct agent_list *list) {
 
 /* Takes the top off the list. */
 void agent_list_pop(struct agent_list *list);
+
+/* If `object` is the top, takes it off and gives its block back to the allocator. False if it is not. */
+bool agent_list_take_back(struct agent_list *list, void *object);
 
 /* Puts all of the list aside: the allocator is asked when the top would be given out. A block of the range that is given
  * out in its place does not come onto the list when it ends, so that the list stays as long as it was. */

@@ -146,26 +146,24 @@ static void list_ends(void *object) {
 
 /* The table goes onto a list of its own, from where one of the range must not go to another's dict. */
 static void take_back(char *table) {
-    struct agent_list *list = &agent_lists[LIST_KEYS];
-    if (kept.births && agent_lists_are_ours() && agent_list_top(list) == table) {
-        agent_list_pop(list);
-        kept.free(table);
-    }
+    if (kept.births && agent_lists_are_ours())
+        agent_list_take_back(&agent_lists[LIST_KEYS], table);
 }
 
-static inline void end_dict(void *object) {
-    end_object(&kept.types[DICT], &agent_lists[LIST_DICT], DICT_BYTES + agent_lists[LIST_KEYS].size + 1, object);
+static inline void end_dict(void *object, uint32_t table_bytes) {
+    end_object(&kept.types[DICT], &agent_lists[LIST_DICT], DICT_BYTES + table_bytes, object);
 }
 
 static __attribute__((noinline)) void dict_with_table_ends(void *object) {
     char *table = agent_table_of(object);
-    end_dict(object);
+    agent_births_block_ends(table);
+    end_dict(object, 0);
     take_back(table);
 }
 
 static void dict_ends(void *object) {
     if (AGENT_LIKELY(!agent_in_range(agent_table_of(object))))
-        end_dict(object);
+        end_dict(object, agent_lists[LIST_KEYS].size + 1);
     else
         dict_with_table_ends(object);
 }
@@ -318,7 +316,7 @@ static void open_floats(void) {
 static deallocator first_wrapper(int i) {
     static const deallocator first[TYPES] = {first_floats_end, first_tuples_end, first_lists_end,
                                              first_dicts_end};
-    if (!kept.births || (agent.every_byte && i != DICT))
+    if (!kept.births || (agent.every_byte && i != DICT) || (i == DICT && agent_lists[LIST_KEYS].items))
         return wrapper(i);
     return agent.every_byte ? first_tables_end : first[i];
 }
@@ -334,6 +332,10 @@ static void wrap_types(void) {
         memcpy(kind->copy, kind->type, sizeof kind->copy);
         memcpy(&kind->original, kind->type + TYPE_DEALLOC, sizeof kind->original);
     }
+    /* A program may never end the dict without a table that the first of these lists would be learned from. By preload
+     * this may be in the middle of anything, but all of Python's start follows. */
+    if (kept.births && !agent_hooks_malloc_are_first())
+        agent_tables_find();
     if (agent.every_byte && kept.births && agent_lists_are_ours() && kept.types[FLOAT].type)
         close_floats();
     for (int i = 0; i < TYPES; i++)

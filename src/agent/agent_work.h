@@ -79,6 +79,9 @@ struct agent {
 
 extern struct agent agent;
 
+/* In `inside` of a thread that is not: what it asks of malloc is counted already. */
+enum { AGENT_QUIET = 2 };
+
 /* A thread's own, in static thread storage: dlopen has little of it. */
 struct agent_thread {
     int64_t countdown; /* bytes to the next sample */
@@ -258,8 +261,11 @@ int agent_hooks_python_set(bool is_initialized);
 void agent_hooks_python_end(void);
 /* `taken` (NULL: nothing) goes to Python in place of a block of its own allocator. Itself. */
 void *agent_hooks_python_note(void *taken);
-/* What objects are served by that were not taken becomes `next`. What it was. */
-void *(*agent_hooks_python_behind(void *(*next)(void *context, size_t size)))(void *context, size_t size);
+/* What serves births from free lists if they were not taken; and another in its place, which other interpreters' threads call
+ * at once. */
+typedef void *agent_malloc(void *context, size_t size);
+agent_malloc *agent_hooks_python_behind(void);
+void agent_hooks_python_put_behind(agent_malloc *next);
 /* Whether Python takes itself down at the moment. */
 bool agent_python_is_ending(void);
 
@@ -274,6 +280,20 @@ void agent_rebirth_end(void);
 /* Whether Python tells of births and ends now; false where it cannot, or tells another. With the GIL. */
 bool agent_traced_begin(void);
 void agent_traced_end(void);
+
+/* ---- agent_tables.c ------------------------------------------------------------------------------------ */
+
+/* From 3.13 on: whether each table of a dict is seen to come and go now; false where Python's free list of tables is not
+ * found. With the GIL. */
+bool agent_tables_begin(void);
+void agent_tables_end(void);
+
+/* Looks for that list, and that of dicts, with some dicts that are made for it; false if the first is not known then. From
+ * 3.10 on; while the deallocator of dicts is Python's own. */
+bool agent_tables_find(void);
+
+/* The dict that a table of the range belongs to is about to end. */
+void agent_table_ends(char *table);
 
 /* ---- agent_hooks_malloc.c ------------------------------------------------------------------------------ */
 

@@ -11,9 +11,9 @@ from sampled import Sampled, check_sums, live_in
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "births_program.py")
 
 
-def measure(python, sampled, kind, interval, count):
+def measure(python, sampled, kind, interval, count, **environment):
     """(true bytes, estimate for the function that leaks, for the other one)"""
-    done = subprocess.run([python, PROGRAM, kind, str(count)], env=sampled.environment("interval=%d" % interval),
+    done = subprocess.run([python, PROGRAM, kind, str(count)], env=sampled.environment("interval=%d" % interval, **environment),
                           capture_output=True, text=True, check=True)
     found = sampled.only()
     check_sums(found)
@@ -35,35 +35,199 @@ def test_a_leak_from_free_lists_is_estimated_and_blamed(python_with_gil, sampled
 
 
 DICTS_INTERVAL = 3000
-# Births of tables are counted where their dict was born; from 3.13 on, those from the free list are not counted.
-TABLES_TOO, OBJECTS_ONLY = ("3.9", "3.10", "3.11", "3.12"), ("3.13", "3.14", "3.15")
 
 
-@pytest.fixture
-def dicts(python, library, tmp_path):
-    """Of five runs, each with a chance of its own: what measure() says of a leak of small dicts beside garbage of dicts."""
-    measured = []
+def check_dicts(truth, leaked, innocent, interval=DICTS_INTERVAL):
+    assert abs(leaked - truth) < 6 * deviation(truth, interval) + 0.03 * truth
+    assert innocent < 0.03 * (leaked + innocent)
+
+
+def test_a_leak_of_dicts_is_estimated_and_blamed(python_with_gil, library, tmp_path):
+    """Births of tables are counted where their dict was born. Five runs, each with a chance of its own."""
     for number in range(5):
         folder = tmp_path / str(number)
         folder.mkdir()
-        measured.append(measure(python, Sampled(library, folder), "dict", DICTS_INTERVAL, 8000))
-    return measured
+        check_dicts(*measure(python_with_gil, Sampled(library, folder), "dict", DICTS_INTERVAL, 8000))
 
 
-@pytest.mark.parametrize("python", TABLES_TOO, indirect=True)
-def test_a_leak_of_dicts_is_estimated_and_blamed(dicts):
-    for truth, leaked, innocent in dicts:
-        assert abs(leaked - truth) < 6 * deviation(truth, DICTS_INTERVAL) + 0.03 * truth, dicts
-        assert innocent < 0.03 * (leaked + innocent), dicts
+@pytest.mark.parametrize("allocator", ["malloc", "debug", "malloc_debug"])
+def test_other_allocators_serve_births(python_with_gil, sampled, allocator):
+    """Those that check what they are given back end the program when a block comes back as another domain's."""
+    check_dicts(*measure(python_with_gil, sampled, "dict", DICTS_INTERVAL, 8000, PYTHONMALLOC=allocator))
 
 
-@pytest.mark.parametrize("python", OBJECTS_ONLY, indirect=True)
-def test_a_leak_of_dicts_is_blamed_and_its_objects_are_estimated(dicts):
-    for truth, leaked, innocent in dicts:
-        objects = truth * 64 / 184  # a dict, with the collector's head, and its table of eight slots for keys that are str
-        assert leaked > objects - 6 * deviation(objects, DICTS_INTERVAL) - 0.02 * objects, dicts
-        assert leaked < truth + 6 * deviation(truth, DICTS_INTERVAL) + 0.02 * truth, dicts
-        assert innocent < 0.03 * leaked + 10 * DICTS_INTERVAL, dicts
+CHURN = """
+import gc, sys
+def churn(rounds):
+    kept = []
+    for i in range(rounds):
+        {"a": i, "b": {"c": i}}
+        kept.append({"k": i})
+        if i % 7 == 0:
+            grown = {}
+            for j in range(9):
+                grown["x%d" % j] = {"y": j}
+            grown.clear()
+            grown["z"] = i
+        if i % 500 == 0:
+            gc.collect()
+            del kept[:100]
+    return len(kept)
+"""
+CHECKED_TO_THE_END = CHURN + """
+print(churn(6000))
+"""
+
+
+@pytest.mark.parametrize("words", ["interval=60", "interval=60 native=1", "interval=3000"])
+def test_lists_that_grow_and_are_emptied_are_left_in_order(python_with_gil, sampled, words):
+    """Under an allocator that checks all that comes back, to the end of the interpreter."""
+    done = sampled.run(python_with_gil, CHECKED_TO_THE_END, words, environment={"PYTHONMALLOC": "debug"})
+    assert (done.returncode, done.stdout, done.stderr) == (0, "4899\n", "")  # of 6000 one, then eleven times a hundred are let go
+    check_sums(sampled.only())
+
+
+NEST = """
+import sys, threading
+def work():
+    inner = {}
+    for _ in range(200000):
+        inner = {"a": inner}
+    inner = {}
+    for i in range(200000):
+        inner = {"a": [inner], "b": (inner,)} if i % 3 else {"a": inner}
+    inner = None
+work()
+threading.stack_size(1 << 20)
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+print("done")
+"""
+
+
+@pytest.mark.parametrize("python", ["3.12", "3.13", "3.14", "3.15"], indirect=True)  # each has a way of its own
+@pytest.mark.parametrize("words", ["interval=100", ""])
+def test_deep_nests_of_dicts_end(python_with_gil, sampled, words):
+    """Python ends what lies too deep later, so that a small stack is enough."""
+    done = sampled.run(python_with_gil, NEST, words)
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+
+
+AT_ONCE = """
+import os, sys
+KEPT = [None] * 8000
+def handle(i):
+    for _ in range(4):
+        {"a": i}
+def remember(i):
+    KEPT[i] = {"k": i}
+for i in range(8000):
+    handle(i)
+    remember(i)
+print(sum(map(sys.getsizeof, KEPT)), flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("interval", [300, DICTS_INTERVAL])
+def test_a_birth_that_ends_at_once_is_no_chance_for_the_next(python_with_gil, sampled, interval):
+    """Of a table nothing is known but its size until another block is asked for; this one dies before."""
+    done = sampled.run(python_with_gil, AT_ONCE, "interval=%d" % interval)
+    found = sampled.only()
+    check_sums(found)
+    check_dicts(int(done.stdout), live_in(found, "remember")[0], live_in(found, "handle")[0], interval)
+
+
+TWO_INTERPRETERS = """
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+import os, sys, threading
+KEPT = [None] * 8000
+def remember(i):
+    KEPT[i] = {"k": i}
+def handle(i):
+    return {"a": i, "b": {"c": i}}
+ready, begun = os.pipe()
+def run():
+    interpreters.run_string(interpreters.create(), %r + "import os, time\\nos.write(%%d, b'x')\\nwhile True:\\n    churn(200)\\n    time.sleep(0)" %% begun)
+threading.Thread(target=run, daemon=True).start()
+os.read(ready, 1)
+for i in range(8000):
+    handle(i)
+    remember(i)
+print(sum(map(sys.getsizeof, KEPT)), flush=True)
+os._exit(0)
+""" % CHURN
+
+
+def test_lists_of_another_interpreter_are_let_alone(python_with_gil, sampled):
+    """It has lists of its own from 3.12 on, and may run at the same time."""
+    if subprocess.run([python_with_gil, "-c", TWO_INTERPRETERS], capture_output=True, timeout=60).returncode:
+        pytest.skip("this Python's own subinterpreters do not run the program")
+    done = sampled.run(python_with_gil, TWO_INTERPRETERS, "interval=%d" % DICTS_INTERVAL)
+    assert done.returncode == 0, done.stderr
+    found = sampled.only()
+    check_sums(found)
+    check_dicts(int(done.stdout), live_in(found, "remember")[0], live_in(found, "handle")[0])
+
+
+STARTED = """
+import ctypes, os, sys
+agent = ctypes.PyDLL(sys.argv[1])
+KEPT = [None] * 8000
+def handle(i):
+    return {"a": i, "b": {"c": i}}
+def remember(i):
+    KEPT[i] = {"k": i}
+assert agent.caulk_agent_start(("file=%s/r.%%p %s" % tuple(sys.argv[2:])).encode()) == 0
+for _ in range(50 if sys.version_info < (3, 10) else 0):
+    {}  # these tell where the lists are
+for i in range(8000):
+    handle(i)
+    remember(i)
+print(sum(map(sys.getsizeof, KEPT)), flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("words", ["", " native=1"])
+def test_births_in_a_process_that_runs_already(python_with_gil, library, tmp_path, words):
+    """Where the lists are is found out without the deaths of a start."""
+    done = subprocess.run([python_with_gil, "-c", STARTED, library, str(tmp_path), "interval=%d%s" % (DICTS_INTERVAL, words)],
+                          capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    found = Sampled(library, tmp_path).only()
+    check_sums(found)
+    check_dicts(int(done.stdout), live_in(found, "remember")[0], live_in(found, "handle")[0])
+
+
+CYCLES = CHURN + """
+import ctypes
+agent = ctypes.PyDLL(sys.argv[1])
+words = ("file=%s/r.%%p interval=200" % sys.argv[2]).encode()
+def deallocator():
+    return ctypes.c_void_p.from_address(id(dict) + 6 * 8).value
+plain = deallocator()
+for _ in range(20):
+    assert agent.caulk_agent_start(words) == 0
+    assert deallocator() != plain
+    churn(800)
+    assert agent.caulk_agent_stop() == 0
+    assert deallocator() == plain
+    churn(800)
+print("done")
+"""
+
+
+@pytest.mark.parametrize("allocator", ["pymalloc", "debug"])
+def test_what_was_watched_is_as_before_when_sampling_stops(python_with_gil, library, tmp_path, allocator):
+    done = subprocess.run([python_with_gil, "-c", CYCLES, library, str(tmp_path)], capture_output=True, text=True, timeout=100,
+                          env=dict(os.environ, PYTHONMALLOC=allocator))
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+    check_sums(Sampled(library, tmp_path).only())
 
 
 @pytest.mark.parametrize("kind", ["float", "tuple", "list", "dict"])

@@ -1,0 +1,237 @@
+/* Tables of dicts from 3.13 on, where Python tells of every object (agent_traced.c), but not of these.
+ *
+ * While it samples, the end of every dict is watched: what its table puts onto the free list of tables may be drawn (see
+ * agent_births.c), and a table of the range comes back from there. Where every byte is counted the list is closed. */
+#include "agent/agent_births.h"
+
+#include <dlfcn.h>
+
+typedef void (*deallocator)(void *object);
+
+/* Include/cpython/object.h: PyTypeObject. The copy of the type has what deallocation looks at. */
+enum { TYPE_DEALLOC = 48, TYPE_COPIED = 408 };
+
+/* A byte more than a table has, as with allocations. */
+enum { TABLE_BYTES = AGENT_TABLE_NEW + 1 };
+
+/* Dicts inside dicts that may end within each other before Python's own limit is asked. */
+enum { NESTING = 40 };
+
+static struct {
+    char *type;
+    deallocator original;
+    _Alignas(16) char copy[TYPE_COPIED];
+    bool watched; /* each dict's end is seen */
+    bool closed;  /* the free list takes and gives nothing */
+} tables;
+
+static struct agent_list *const list = &agent_lists[LIST_KEYS];
+
+/* ---- a dict ends ---------------------------------------------------------------------------------------- */
+
+/* Include/internal/pycore_dict.h: PyDictKeysObject begins with the count of dicts that share it. The block may stay where
+ * nobody can take it back from: on another interpreter's list, or with a dict that Python ends later. */
+void agent_table_ends(char *table) {
+    int64_t sharers;
+    memcpy(&sharers, table, sizeof sharers);
+    agent_births_block_ends(table);
+    if (sharers == 1)
+        agent_object_ends(table);
+}
+
+/* What is drawn and did not go onto the list was no sample. */
+static void end_drawn(void *dict) {
+    uint64_t interval;
+    char *table = agent_table_of(dict);
+    agent_thread.countdown += TABLE_BYTES;
+    bool drawn = agent_draws_sample(TABLE_BYTES - 1, &interval);
+    tables.original(dict);
+    if (drawn)
+        agent_births_draw(list, table, interval);
+}
+
+static __attribute__((noinline)) void odd_dict_ends(void *dict) {
+    char *table = agent_table_of(dict);
+    if (!agent_in_range(table)) {
+        end_drawn(dict);
+        return;
+    }
+    agent_table_ends(table);
+    tables.original(dict);
+    if (agent_lists_are_ours())
+        agent_list_take_back(list, table);
+}
+
+static inline void end_dict(void *dict) {
+    if (AGENT_LIKELY(!agent_in_range(agent_table_of(dict)) && (agent_thread.countdown -= TABLE_BYTES) >= 0))
+        tables.original(dict);
+    else
+        odd_dict_ends(dict);
+}
+
+static void dict_ends(void *dict) {
+    end_dict(dict);
+}
+
+/* Include/cpython/object.h of 3.13: Py_TRASHCAN_BEGIN ends no deallocator late but that of the object's own type, which the
+ * copy has. Nothing is added to the stack here. */
+static __attribute__((noinline)) void deep_dict_ends(void *dict) {
+    char *table = agent_table_of(dict);
+    if (agent_in_range(table))
+        agent_table_ends(table);
+    if (*agent_type_of(dict) == tables.type)
+        *agent_type_of(dict) = tables.copy;
+    tables.original(dict);
+}
+
+/* On 3.13; later, Python itself sees how much stack is left (Objects/object.c: _Py_Dealloc). */
+static void nested_dict_ends(void *dict) {
+    if (AGENT_UNLIKELY(agent_thread.nesting >= NESTING)) {
+        deep_dict_ends(dict);
+        return;
+    }
+    agent_thread.nesting++;
+    end_dict(dict);
+    agent_thread.nesting--;
+}
+
+/* ---- where their free list is --------------------------------------------------------------------------- */
+
+static bool is_from_3_14(void) {
+    return dlsym(RTLD_DEFAULT, "PyUnstable_IsImmortal") != NULL;
+}
+
+static struct {
+    void *(*make)(void);
+    int (*put)(void *dict, const char *key, void *value);
+    void (*end)(void *object);
+    void *none;
+    int (*stop_collector)(void), (*let_collect)(void); /* from 3.10 on */
+} python;
+
+static bool find_functions(void) {
+    python.make = (void *(*)(void))dlsym(RTLD_DEFAULT, "PyDict_New");
+    python.put = (int (*)(void *, const char *, void *))dlsym(RTLD_DEFAULT, "PyDict_SetItemString");
+    python.end = (void (*)(void *))dlsym(RTLD_DEFAULT, "Py_DecRef");
+    python.none = dlsym(RTLD_DEFAULT, "_Py_NoneStruct");
+    python.stop_collector = (int (*)(void))dlsym(RTLD_DEFAULT, "PyGC_Disable");
+    python.let_collect = (int (*)(void))dlsym(RTLD_DEFAULT, "PyGC_Enable");
+    return python.make && python.put && python.end && python.none && python.stop_collector && python.let_collect;
+}
+
+static void *make_dict(bool has_table) {
+    void *dict = python.make();
+    return dict && (!has_table || !python.put(dict, "a", python.none)) ? dict : NULL;
+}
+
+static void learn_from(void *dict, bool has_table) {
+    char *table = agent_table_of(dict);
+    uint32_t size = agent_table_size(table);
+    if (has_table && list->items)
+        python.end(dict);
+    else
+        agent_list_learn(has_table ? list : &agent_lists[LIST_DICT], has_table ? table : dict, python.end, dict);
+    if (has_table)
+        list->size = size;
+}
+
+/* Makes and ends dicts with one item, after some without a table, until it is known where these go. By twos, which change
+ * places on the list: one would always lie in the same. */
+static void find_list(void) {
+    struct agent_list *dicts = &agent_lists[LIST_DICT];
+    /* Include/internal/pycore_freelist.h: arrays, until 3.14. */
+    list->linked = dicts->linked = is_from_3_14();
+    for (int i = 0; i < 25 && !list->items; i++) {
+        bool has_table = dicts->items;
+        void *first = make_dict(has_table), *second = make_dict(has_table);
+        if (!first || !second)
+            return;
+        learn_from(first, has_table);
+        learn_from(second, has_table);
+    }
+}
+
+bool agent_tables_find(void) {
+    if (!agent_births_begin() || list->items || !agent_lists_are_ours() || !find_functions())
+        return list->items;
+    uint32_t inside = agent_thread.inside;
+    agent_thread.inside = 1;
+    bool may_collect = python.stop_collector();
+    find_list();
+    if (may_collect)
+        python.let_collect();
+    agent_thread.inside = inside;
+    return list->items;
+}
+
+/* ---- every byte: the list is closed --------------------------------------------------------------------- */
+
+static void set_count(int64_t count) {
+    memcpy(list->count, &count, list->linked ? sizeof count : sizeof *list->count);
+}
+
+/* As Python closes it when it ends (Objects/dictobject.c: free_keys_object; Objects/object.c: clear_freelist): each table
+ * asks the allocator. Too dear for sampling. */
+static void close_list(void) {
+    if (*list->count < 0 || !agent_lists_are_ours())
+        return;
+    for (void *top; (top = agent_list_top(list));)
+        agent_list_take_back(list, top);
+    set_count(-1);
+    tables.closed = true;
+}
+
+static void open_list(void) {
+    if (tables.closed && agent_lists_are_ours())
+        set_count(0);
+    tables.closed = false;
+}
+
+/* ---- begin and end -------------------------------------------------------------------------------------- */
+
+static deallocator deallocator_of_dicts(void) {
+    deallocator function;
+    memcpy(&function, tables.type + TYPE_DEALLOC, sizeof function);
+    return function;
+}
+
+static void set_deallocator(deallocator function) {
+    memcpy(tables.type + TYPE_DEALLOC, &function, sizeof function);
+}
+
+static bool is_ours(deallocator function) {
+    return function == dict_ends || function == nested_dict_ends;
+}
+
+/* What another has put above it would call it again. */
+static void watch_dicts(void) {
+    deallocator now = deallocator_of_dicts();
+    if (tables.original && now != tables.original && !is_ours(now))
+        return;
+    if (!is_ours(now)) {
+        memcpy(tables.copy, tables.type, sizeof tables.copy);
+        tables.original = now;
+        set_deallocator(is_from_3_14() ? dict_ends : nested_dict_ends);
+    }
+    tables.watched = true;
+}
+
+bool agent_tables_begin(void) {
+    tables.type = dlsym(RTLD_DEFAULT, "PyDict_Type");
+    if (!tables.type || !agent_tables_find())
+        return false;
+    if (agent.every_byte)
+        close_list();
+    else
+        watch_dicts();
+    return tables.watched || tables.closed;
+}
+
+void agent_tables_end(void) {
+    if (tables.watched && is_ours(deallocator_of_dicts()))
+        set_deallocator(tables.original);
+    if (tables.watched)
+        agent_births_end();
+    tables.watched = false;
+    open_list();
+}
