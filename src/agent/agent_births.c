@@ -105,6 +105,15 @@ static void note_marks(const struct agent_list *of) {
     births.sizes = sizes;
 }
 
+/* The block that was pushed comes back onto the list and has another birth before it: that has its chance too. */
+static void unmark(struct agent_list *list) {
+    uint64_t interval;
+    agent_list_unmark(list);
+    if (agent_draws_sample(list->size, &interval))
+        agent_list_mark(list, interval);
+    note_marks(list);
+}
+
 /* Nothing if there is no unsure block; or if nothing lies in it yet, unless it `ends`. */
 static void settle(bool ends) {
     if (!births.unsure || (!ends && is_blank(births.unsure, births.size)))
@@ -112,8 +121,7 @@ static void settle(bool ends) {
     struct agent_list *list = list_of(births.unsure);
     if (list) {
         count_unsure(list->mark[list->marks - 1].interval);
-        agent_list_unmark(list);
-        note_marks(list);
+        unmark(list);
         agent_recording->reborn++;
     } else if (births.drawn) {
         count_unsure(births.drawn);
