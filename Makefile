@@ -45,7 +45,7 @@ bench: programs
 	@$(PYTHON) tests/bench/run.py $(BUILD)/caulk
 	@$(PYTHON) tests/bench/sampler.py $(BUILD)
 
-# What sampling costs over the benchmarks of pyperformance: ten minutes, and a hundred megabytes in .cache/.
+# What sampling costs over the benchmarks of pyperformance: half an hour, and a hundred megabytes in .cache/.
 bench-pyperformance: programs
 	@$(PYTHON) tests/bench/suite.py $(BUILD) --json $(BUILD)/bench-pyperformance.json
 
