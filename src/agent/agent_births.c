@@ -1,4 +1,4 @@
-/* Births from CPython's free lists, as samples: to 3.12 of all that is known here, then of tables of dicts.
+/* Births from CPython's free lists, as samples: to 3.13 of all that is known here, then of tables of dicts.
  *
  * An object that gets its block from a free list asks no allocator, so nothing could draw it. But every block
  * of a list was put there by a death, and lists are stacks: to each push belongs the birth that takes that

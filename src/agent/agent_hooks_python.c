@@ -46,9 +46,12 @@ static inline const struct allocator *original(const void *context) {
     return context;
 }
 
-/* What serves births from free lists that are samples. */
-static struct allocator *births(void) {
-    return &python.original[agent_lists_are_memory() ? DOMAIN_MEM : DOMAIN_OBJ];
+/* Whether births from free lists that are samples are served in that domain. One function waits behind both: they must have
+ * the same allocator. */
+static bool has_births(int domain) {
+    bool both = agent_lists_have_memory() && agent_lists_have_objects() &&
+                python.original[DOMAIN_MEM].free == python.original[DOMAIN_OBJ].free;
+    return both || (domain == DOMAIN_MEM ? agent_lists_have_memory() && !agent_lists_have_objects() : agent_lists_have_objects());
 }
 
 static inline bool is_counted_down(size_t size) {
@@ -117,7 +120,7 @@ static void *move_in(const struct allocator *from, void *block, size_t size, voi
 }
 
 static void *sample(const void *context, size_t size) {
-    void *block = context == births() ? agent_births_claim(size) : NULL;
+    void *block = has_births((int)(original(context) - python.original)) ? agent_births_claim(size) : NULL;
     return block ? block : agent_sample(size, AGENT_ALIGNMENT, false);
 }
 
@@ -411,11 +414,13 @@ void agent_hooks_python_end(void) {
 }
 
 agent_malloc *agent_hooks_python_behind(void) {
-    return births()->malloc;
+    return python.original[has_births(DOMAIN_OBJ) ? DOMAIN_OBJ : DOMAIN_MEM].malloc;
 }
 
 void agent_hooks_python_put_behind(agent_malloc *next) {
-    __atomic_store_n(&births()->malloc, next, __ATOMIC_RELEASE);
+    for (int domain = DOMAIN_MEM; domain <= DOMAIN_OBJ; domain++)
+        if (has_births(domain))
+            __atomic_store_n(&python.original[domain].malloc, next, __ATOMIC_RELEASE);
 }
 
 bool agent_python_is_ending(void) {

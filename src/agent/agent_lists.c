@@ -30,8 +30,8 @@ enum { REGIONS = 8 };
 static struct {
     void *(*interpreter)(void);
     void *ours;
-    bool is_memory; /* see agent_lists_are_memory */
-    void (*free)(void *block);
+    bool has_objects, has_memory;
+    void (*free)(void *block), (*free_table)(void *block);
     struct region regions[REGIONS];
     uint32_t regions_count;
 } python;
@@ -101,9 +101,11 @@ bool agent_lists_begin(void) {
     void *floats = dlsym(RTLD_DEFAULT, "PyFloat_Type");
     void *(*first)(void) = (void *(*)(void))dlsym(RTLD_DEFAULT, "PyInterpreterState_Main");
     python.interpreter = (void *(*)(void))dlsym(RTLD_DEFAULT, "PyInterpreterState_Get");
-    python.is_memory = dlsym(RTLD_DEFAULT, "PyRefTracer_SetTracer") != NULL;
-    python.free = (void (*)(void *))dlsym(RTLD_DEFAULT, python.is_memory ? "PyMem_Free" : "PyObject_Free");
-    if (!floats || !first || !python.interpreter || !python.free)
+    python.has_memory = dlsym(RTLD_DEFAULT, "PyRefTracer_SetTracer") != NULL;
+    python.has_objects = !dlsym(RTLD_DEFAULT, "PyUnstable_IsImmortal");
+    python.free = (void (*)(void *))dlsym(RTLD_DEFAULT, "PyObject_Free");
+    python.free_table = python.has_memory ? (void (*)(void *))dlsym(RTLD_DEFAULT, "PyMem_Free") : python.free;
+    if (!floats || !first || !python.interpreter || !python.free || !python.free_table)
         return false;
     python.ours = first();
     dl_iterate_phdr(note_regions, floats);
@@ -122,8 +124,16 @@ uint32_t agent_table_size(const char *table) {
     return slots == 8 ? AGENT_TABLE_OLD : (slots & 0xffffff) == 0x010303 ? AGENT_TABLE_NEW : 0;
 }
 
-bool agent_lists_are_memory(void) {
-    return python.is_memory;
+bool agent_lists_have_objects(void) {
+    return python.has_objects;
+}
+
+bool agent_lists_have_memory(void) {
+    return python.has_memory;
+}
+
+static void free_of(const struct agent_list *list, void *object) {
+    (list == &agent_lists[LIST_KEYS] ? python.free_table : python.free)((char *)object - list->object);
 }
 
 bool agent_lists_are_ours(void) {
@@ -292,7 +302,7 @@ bool agent_list_take_back(struct agent_list *list, void *object) {
     if (!object || agent_list_top(list) != object)
         return false;
     agent_list_pop(list);
-    python.free((char *)object - list->object);
+    free_of(list, object);
     return true;
 }
 
@@ -327,7 +337,7 @@ static void put_below_array(struct agent_list *list, const struct agent_mark *ma
     void **kept = list->kept + list->kept_count;
     int32_t room = list->most - *list->count, lost = mark->count > room ? mark->count - room : 0;
     for (int32_t i = 0; i < lost; i++)
-        python.free((char *)kept[i] - list->object);
+        free_of(list, kept[i]);
     int32_t back = mark->count - lost;
     memmove(list->items + back, list->items, (size_t)*list->count * sizeof *list->items);
     memcpy(list->items, kept + lost, (size_t)back * sizeof *list->items);

@@ -1,4 +1,4 @@
-/* CPython's free lists of floats, tuples, lists, dicts (to 3.12) and small tables of dicts: where they lie,
+/* CPython's free lists of floats, tuples, lists, dicts (to 3.13) and small tables of dicts: where they lie,
  * and how their tops are put aside and back. All with the GIL of the interpreter whose lists they are. */
 #ifndef CAULK_AGENT_AGENT_LISTS_H
 #define CAULK_AGENT_AGENT_LISTS_H
@@ -68,8 +68,10 @@ uint32_t agent_table_size(const char *table);
  * the list lies. True as soon as that is known. */
 bool agent_list_learn(struct agent_list *list, void *pushed, void (*end)(void *object), void *object);
 
-/* Whether what is drawn of them, tables only, comes from PyMem_Malloc, as from 3.13 on; else from PyObject_Malloc. */
-bool agent_lists_are_memory(void);
+/* Where what is drawn of them comes from: to 3.12 all from PyObject_Malloc, from 3.13 on tables from PyMem_Malloc. From 3.14
+ * on nothing else is drawn. */
+bool agent_lists_have_objects(void);
+bool agent_lists_have_memory(void);
 
 /* Whether the calling thread's interpreter is the one whose lists these are. */
 bool agent_lists_are_ours(void);

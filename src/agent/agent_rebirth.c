@@ -2,7 +2,7 @@
  * dicts in free lists and hands them to the next object of the type.
  *
  * Where Python tells of every object's birth and end (PyRefTracer_SetTracer), a block of the range is booked
- * on its last birth: agent_traced.c. Before that, the deallocators of these types are wrapped, so that a block of the range
+ * on its last birth: agent_traced.c. Elsewhere the deallocators of these types are wrapped, so that a block of the range
  * comes back instead of going onto a free list; and every block, where every one is counted. What goes onto a
  * free list may be drawn: see agent_births.c. */
 #include "agent/agent_births.h"
@@ -31,6 +31,7 @@ static struct {
     struct kept_type types[TYPES];
     void (*free)(void *block);
     bool wrapped, births;
+    bool may_be_deep;   /* see deep_ends */
     bool learning;      /* on the way through a deallocator to see where its free list is */
     bool floats_closed; /* the free list of floats takes and gives nothing */
 } kept;
@@ -108,10 +109,27 @@ static __attribute__((noinline)) void odd_ends(struct kept_type *kind, struct ag
     }
 }
 
+/* On 3.13 Python's own limit is thousands of objects away: from here to there nothing is added to the stack. A table of the
+ * range may go onto its list. */
+static __attribute__((noinline)) void deep_ends(struct kept_type *kind, void *object) {
+    char *table = kind == &kept.types[DICT] ? agent_table_of(object) : NULL;
+    if (agent_in_range(table))
+        agent_table_ends(table);
+    if (agent_in_range(object))
+        agent_births_block_ends((char *)object - (kind == &kept.types[FLOAT] ? 0 : 16));
+    if (*agent_type_of(object) == kind->type)
+        *agent_type_of(object) = kind->copy;
+    kind->original(object);
+}
+
+static inline bool is_deep(void) {
+    return agent_thread.nesting >= NESTING && kept.may_be_deep;
+}
+
 static inline void end_object(struct kept_type *kind, struct agent_list *list, uint32_t bytes, void *object) {
     struct agent_thread *thread = &agent_thread;
     if (AGENT_UNLIKELY(agent_in_range(object) || thread->nesting >= NESTING || (thread->countdown -= bytes) < 0)) {
-        odd_ends(kind, list, bytes, object);
+        is_deep() ? deep_ends(kind, object) : odd_ends(kind, list, bytes, object);
         return;
     }
     thread->nesting++;
@@ -164,6 +182,8 @@ static __attribute__((noinline)) void dict_with_table_ends(void *object) {
 static void dict_ends(void *object) {
     if (AGENT_LIKELY(!agent_in_range(agent_table_of(object))))
         end_dict(object, agent_lists[LIST_KEYS].size + 1);
+    else if (is_deep())
+        deep_ends(&kept.types[DICT], object);
     else
         dict_with_table_ends(object);
 }
@@ -324,6 +344,7 @@ static deallocator first_wrapper(int i) {
 static void wrap_types(void) {
     kept.free = (void (*)(void *))dlsym(RTLD_DEFAULT, "PyObject_Free");
     kept.births = agent_births_begin() && kept.free;
+    kept.may_be_deep = dlsym(RTLD_DEFAULT, "PyRefTracer_SetTracer") != NULL;
     for (int i = 0; i < TYPES; i++) {
         struct kept_type *kind = &kept.types[i];
         kind->type = kind->type ? kind->type : dlsym(RTLD_DEFAULT, names[i]);
@@ -374,9 +395,17 @@ void agent_rebirth_end(void) {
         unwrap_types();
 }
 
+/* To tell of every object costs a nanosecond each. On 3.13 samples can do without it; from 3.14 on more types than these
+ * have free lists (Include/internal/pycore_freelist_state.h). */
+static bool is_wrapped_here(void) {
+    bool tells = dlsym(RTLD_DEFAULT, "PyRefTracer_SetTracer") != NULL;
+    return !tells || (!agent.every_byte && !dlsym(RTLD_DEFAULT, "PyUnstable_IsImmortal"));
+}
+
 void agent_rebirth_set(void) {
-    bool traced = agent_traced_begin();
-    if (!traced && !kept.wrapped && !dlsym(RTLD_DEFAULT, "PyRefTracer_SetTracer"))
+    bool wrap = is_wrapped_here() && !agent_traced_is_on();
+    bool traced = !wrap && !kept.wrapped && agent_traced_begin();
+    if (wrap && !kept.wrapped)
         wrap_types();
     if (traced || kept.wrapped)
         agent_recording->flags |= WIRE_REBIRTH;

@@ -1,4 +1,4 @@
-/* Tables of dicts from 3.13 on, where Python tells of every object (agent_traced.c), but not of these.
+/* Tables of dicts where Python tells of every object (agent_traced.c), but not of these.
  *
  * While it samples, the end of every dict is watched: what its table puts onto the free list of tables may be drawn (see
  * agent_births.c), and a table of the range comes back from there. Where every byte is counted the list is closed. */
@@ -8,19 +8,15 @@
 
 typedef void (*deallocator)(void *object);
 
-/* Include/cpython/object.h: PyTypeObject. The copy of the type has what deallocation looks at. */
-enum { TYPE_DEALLOC = 48, TYPE_COPIED = 408 };
+/* Include/cpython/object.h: PyTypeObject. */
+enum { TYPE_DEALLOC = 48 };
 
 /* A byte more than a table has, as with allocations. */
 enum { TABLE_BYTES = AGENT_TABLE_NEW + 1 };
 
-/* Dicts inside dicts that may end within each other before Python's own limit is asked. */
-enum { NESTING = 40 };
-
 static struct {
     char *type;
     deallocator original;
-    _Alignas(16) char copy[TYPE_COPIED];
     bool watched; /* each dict's end is seen */
     bool closed;  /* the free list takes and gives nothing */
 } tables;
@@ -62,37 +58,12 @@ static __attribute__((noinline)) void odd_dict_ends(void *dict) {
         agent_list_take_back(list, table);
 }
 
-static inline void end_dict(void *dict) {
+/* From 3.14 on Python itself sees how much stack is left (Objects/object.c: _Py_Dealloc). */
+static void dict_ends(void *dict) {
     if (AGENT_LIKELY(!agent_in_range(agent_table_of(dict)) && (agent_thread.countdown -= TABLE_BYTES) >= 0))
         tables.original(dict);
     else
         odd_dict_ends(dict);
-}
-
-static void dict_ends(void *dict) {
-    end_dict(dict);
-}
-
-/* Include/cpython/object.h of 3.13: Py_TRASHCAN_BEGIN ends no deallocator late but that of the object's own type, which the
- * copy has. Nothing is added to the stack here. */
-static __attribute__((noinline)) void deep_dict_ends(void *dict) {
-    char *table = agent_table_of(dict);
-    if (agent_in_range(table))
-        agent_table_ends(table);
-    if (*agent_type_of(dict) == tables.type)
-        *agent_type_of(dict) = tables.copy;
-    tables.original(dict);
-}
-
-/* On 3.13; later, Python itself sees how much stack is left (Objects/object.c: _Py_Dealloc). */
-static void nested_dict_ends(void *dict) {
-    if (AGENT_UNLIKELY(agent_thread.nesting >= NESTING)) {
-        deep_dict_ends(dict);
-        return;
-    }
-    agent_thread.nesting++;
-    end_dict(dict);
-    agent_thread.nesting--;
 }
 
 /* ---- where their free list is --------------------------------------------------------------------------- */
@@ -199,19 +170,14 @@ static void set_deallocator(deallocator function) {
     memcpy(tables.type + TYPE_DEALLOC, &function, sizeof function);
 }
 
-static bool is_ours(deallocator function) {
-    return function == dict_ends || function == nested_dict_ends;
-}
-
 /* What another has put above it would call it again. */
 static void watch_dicts(void) {
     deallocator now = deallocator_of_dicts();
-    if (tables.original && now != tables.original && !is_ours(now))
+    if (tables.original && now != tables.original && now != dict_ends)
         return;
-    if (!is_ours(now)) {
-        memcpy(tables.copy, tables.type, sizeof tables.copy);
+    if (now != dict_ends) {
         tables.original = now;
-        set_deallocator(is_from_3_14() ? dict_ends : nested_dict_ends);
+        set_deallocator(dict_ends);
     }
     tables.watched = true;
 }
@@ -228,7 +194,7 @@ bool agent_tables_begin(void) {
 }
 
 void agent_tables_end(void) {
-    if (tables.watched && is_ours(deallocator_of_dicts()))
+    if (tables.watched && deallocator_of_dicts() == dict_ends)
         set_deallocator(tables.original);
     if (tables.watched)
         agent_births_end();

@@ -279,6 +279,7 @@ void agent_rebirth_end(void);
 
 /* Whether Python tells of births and ends now; false where it cannot, or tells another. With the GIL. */
 bool agent_traced_begin(void);
+bool agent_traced_is_on(void);
 void agent_traced_end(void);
 
 /* ---- agent_tables.c ------------------------------------------------------------------------------------ */
