@@ -49,9 +49,9 @@ static inline const struct allocator *original(const void *context) {
 /* Whether births from free lists that are samples are served in that domain. One function waits behind both: they must have
  * the same allocator. */
 static bool has_births(int domain) {
-    bool both = agent_lists_have_memory() && agent_lists_have_objects() &&
-                python.original[DOMAIN_MEM].free == python.original[DOMAIN_OBJ].free;
-    return both || (domain == DOMAIN_MEM ? agent_lists_have_memory() && !agent_lists_have_objects() : agent_lists_have_objects());
+    if (domain == DOMAIN_OBJ || !agent_lists_have_memory())
+        return domain == DOMAIN_OBJ && agent_lists_have_objects();
+    return !agent_lists_have_objects() || python.original[DOMAIN_MEM].free == python.original[DOMAIN_OBJ].free;
 }
 
 static inline bool is_counted_down(size_t size) {

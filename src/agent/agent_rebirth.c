@@ -47,6 +47,13 @@ static void end_without_list(struct kept_type *kind, void *object) {
     kind->original(object);
 }
 
+static inline void end_apart(struct kept_type *kind, void *object) {
+    if (AGENT_LIKELY(*agent_type_of(object) == kind->type))
+        end_without_list(kind, object);
+    else
+        kind->original(object);
+}
+
 /* Its table goes onto a list all the same. */
 static void end_dict_without_list(void *dict) {
     uint64_t interval;
@@ -115,11 +122,7 @@ static __attribute__((noinline)) void deep_ends(struct kept_type *kind, void *ob
     char *table = kind == &kept.types[DICT] ? agent_table_of(object) : NULL;
     if (agent_in_range(table))
         agent_table_ends(table);
-    if (agent_in_range(object))
-        agent_births_block_ends((char *)object - (kind == &kept.types[FLOAT] ? 0 : 16));
-    if (*agent_type_of(object) == kind->type)
-        *agent_type_of(object) = kind->copy;
-    kind->original(object);
+    end_apart(kind, object);
 }
 
 static inline bool is_deep(void) {
@@ -190,14 +193,6 @@ static void dict_ends(void *object) {
 
 /* ---- every byte: nothing goes onto a list --------------------------------------------------------------- */
 
-static inline void every_object_ends(int i, void *object) {
-    struct kept_type *kind = &kept.types[i];
-    if (AGENT_LIKELY(*agent_type_of(object) == kind->type))
-        end_without_list(kind, object);
-    else
-        kind->original(object);
-}
-
 /* A collection of all generations empties the lists, and opens this one. */
 static __attribute__((noinline)) void close_floats_again(void) {
     struct agent_list *list = &agent_lists[LIST_FLOAT];
@@ -214,21 +209,21 @@ static __attribute__((noinline)) void close_floats_again(void) {
 static void every_float_ends(void *object) {
     if (AGENT_UNLIKELY(kept.floats_closed && *agent_lists[LIST_FLOAT].count != agent_lists[LIST_FLOAT].most))
         close_floats_again();
-    every_object_ends(FLOAT, object);
+    end_apart(&kept.types[FLOAT], object);
 }
 
 static void every_tuple_ends(void *object) {
-    every_object_ends(TUPLE, object);
+    end_apart(&kept.types[TUPLE], object);
 }
 
 static void every_list_ends(void *object) {
-    every_object_ends(LIST, object);
+    end_apart(&kept.types[LIST], object);
 }
 
 static void every_dict_ends(void *object) {
     char *table = agent_table_of(object);
     bool ours = agent_in_range(table);
-    every_object_ends(DICT, object);
+    end_apart(&kept.types[DICT], object);
     if (ours)
         take_back(table);
 }
@@ -344,7 +339,7 @@ static deallocator first_wrapper(int i) {
 static void wrap_types(void) {
     kept.free = (void (*)(void *))dlsym(RTLD_DEFAULT, "PyObject_Free");
     kept.births = agent_births_begin() && kept.free;
-    kept.may_be_deep = dlsym(RTLD_DEFAULT, "PyRefTracer_SetTracer") != NULL;
+    kept.may_be_deep = agent_lists_have_memory();
     for (int i = 0; i < TYPES; i++) {
         struct kept_type *kind = &kept.types[i];
         kind->type = kind->type ? kind->type : dlsym(RTLD_DEFAULT, names[i]);

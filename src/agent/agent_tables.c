@@ -68,10 +68,6 @@ static void dict_ends(void *dict) {
 
 /* ---- where their free list is --------------------------------------------------------------------------- */
 
-static bool is_from_3_14(void) {
-    return dlsym(RTLD_DEFAULT, "PyUnstable_IsImmortal") != NULL;
-}
-
 static struct {
     void *(*make)(void);
     int (*put)(void *dict, const char *key, void *value);
@@ -111,7 +107,7 @@ static void learn_from(void *dict, bool has_table) {
 static void find_list(void) {
     struct agent_list *dicts = &agent_lists[LIST_DICT];
     /* Include/internal/pycore_freelist.h: arrays, until 3.14. */
-    list->linked = dicts->linked = is_from_3_14();
+    list->linked = dicts->linked = !agent_lists_have_objects();
     for (int i = 0; i < 25 && !list->items; i++) {
         bool has_table = dicts->items;
         void *first = make_dict(has_table), *second = make_dict(has_table);
