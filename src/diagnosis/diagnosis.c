@@ -57,7 +57,7 @@ static void judge_held(struct work *work) {
             continue;
         struct candidate candidate;
         candidate_from_holder(&work->comparison, &growth->holders[i], work->arena, &candidate);
-        if (!excuse_bounded(&work->excuses, &candidate))
+        if (!excuse_bounded(&work->excuses, &candidate) && !excuse_with_garbage(&work->excuses, &candidate))
             judge_candidate(work, &candidate);
     }
 }

@@ -3,7 +3,16 @@
 
 #include "diagnosis/amount.h"
 
-enum { PLUMBING_DEPTH = 3 };
+#include <math.h>
+
+enum {
+    PLUMBING_DEPTH = 3,
+    MOST_BEHIND_ONE = 16, /* objects that one C object hides: headers of a request, columns of a row */
+};
+
+/* Correlation of what nobody holds with the C objects among the garbage. Where the garbage was collected meanwhile, a leak
+ * beside it has far less. */
+static const double together = 0.98;
 
 /* A limit that lets it grow larger than what an ordinary machine has for one process is none. */
 static const double absurd_size = 16.0 * (1ull << 30);
@@ -72,6 +81,57 @@ bool excuse_bounded(struct excuses *excuses, const struct candidate *candidate) 
             ? arena_format(excuses->arena, "%s (bounded at %s; about %s when full)", candidate->path, bound,
                            amount_bytes(excuses->arena, full))
             : arena_format(excuses->arena, "%s (bounded at %s)", candidate->path, bound));
+    return true;
+}
+
+/* Of one snapshot: C objects among the garbage, and objects that are what the candidate is. */
+static void count_with_garbage(const struct path_tree *tree, uint64_t key, double *foreign, double *unheld) {
+    *foreign = *unheld = 0;
+    for (uint32_t i = 0; i < tree->count; i++) {
+        const struct path_node *node = &tree->nodes[i];
+        if (node->reach == REACH_GARBAGE && tree->types[node->type].flags & TYPE_FOREIGN)
+            *foreign += (double)node->objects;
+        if (node->key == key)
+            *unheld = (double)node->objects;
+    }
+}
+
+static double correlation(const double *x, const double *y, size_t count) {
+    double mean_x = 0, mean_y = 0, xy = 0, xx = 0, yy = 0;
+    for (size_t i = 0; i < count; i++) {
+        mean_x += x[i] / (double)count;
+        mean_y += y[i] / (double)count;
+    }
+    for (size_t i = 0; i < count; i++) {
+        xy += (x[i] - mean_x) * (y[i] - mean_y);
+        xx += (x[i] - mean_x) * (x[i] - mean_x);
+        yy += (y[i] - mean_y) * (y[i] - mean_y);
+    }
+    return xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : 0;
+}
+
+static bool goes_with_garbage(const struct candidate *candidate) {
+    const struct evidence *evidence = candidate->evidence;
+    uint64_t key = candidate->comparison->tree->nodes[candidate->region.node].key;
+    struct arena scratch = {0};
+    size_t count = evidence->observation_count;
+    double *foreign = arena_new(&scratch, double, count), *unheld = arena_new(&scratch, double, count);
+    for (size_t i = 0; i < count; i++)
+        count_with_garbage(&evidence->observations[i].tree, key, &foreign[i], &unheld[i]);
+    double grown = unheld[count - 1] - unheld[0];
+    bool goes = grown <= MOST_BEHIND_ONE * (foreign[count - 1] - foreign[0]) &&
+                correlation(foreign, unheld, count) >= together;
+    arena_deinit(&scratch);
+    return goes;
+}
+
+bool excuse_with_garbage(struct excuses *excuses, const struct candidate *candidate) {
+    if (candidate->source != CANDIDATE_NATIVE || !goes_with_garbage(candidate))
+        return false;
+    uint64_t bytes = candidate->comparison->tree->nodes[candidate->region.node].subtree_bytes;
+    add(excuses, NOT_LEAK_GC_SAWTOOTH, candidate->path,
+        arena_format(excuses->arena, "%s that C objects among the garbage hold, as far as can be seen",
+                     amount_bytes(excuses->arena, (double)bytes)));
     return true;
 }
 

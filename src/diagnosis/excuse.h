@@ -16,6 +16,10 @@ struct excuses {
 /* Whether what grows has a limit that it will reach; then it is listed. */
 bool excuse_bounded(struct excuses *excuses, const struct candidate *candidate);
 
+/* Whether what nobody in Python holds comes and goes with C objects among the garbage; then it is listed. What such an
+ * object has behind its pointers is not seen. */
+bool excuse_with_garbage(struct excuses *excuses, const struct candidate *candidate);
+
 /* Lists a holder that grew but does not grow steadily. */
 void excuse_settled(struct excuses *excuses, const struct candidate *candidate);
 

@@ -280,6 +280,32 @@ TEST(references_that_c_code_forgot) {
     CHECK(has_evidence(world, "such as the one at 0x"));
 }
 
+/* A C object of each request has two texts behind a pointer, and waits with the request for the collector. */
+static void draw_requests(int count, struct text *out) {
+    repeat(out, count,
+           "r@(shop.Request):400; h@(_headers.Headers?):80; r@ -.headers-> h@; h@ -slot-> r@; s@(str):1500*1; t@(str):1500*1;");
+}
+
+static void draw_hidden_in_garbage(int step, struct text *out) {
+    shop(out);
+    draw_requests(many(step), out);
+}
+
+static void draw_forgotten_beside_garbage(int step, struct text *out) {
+    shop(out);
+    draw_requests(10 + 12 * (step % 3), out);
+    repeat(out, many(step), "f@(str):3000*1;");
+}
+
+TEST(what_c_objects_among_the_garbage_hold_is_no_leak_of_c_code) {
+    struct world *world = watch(draw_hidden_in_garbage);
+    CHECK_EQUAL(world->verdict.finding_count, 0);
+    CHECK_EQUAL(world->verdict.outcome, VERDICT_NO_LEAK);
+    world = watch(draw_forgotten_beside_garbage);
+    CHECK_EQUAL(world->verdict.outcome, VERDICT_LEAK);
+    CHECK(strstr(found(world, 0), "refcount-leak <nobody: held by C code>") != NULL);
+}
+
 static void draw_garbage(int step, struct text *out) {
     shop(out);
     repeat(out, many(step), "a@(shop.Invoice):400; b@(shop.Line):3000; a@ -.line-> b@; b@ -.invoice-> a@;");
@@ -320,5 +346,6 @@ TEST_MAIN(RUN(a_list_that_only_grows); RUN(a_dict_that_only_grows); RUN(caches_w
           RUN(frames_that_should_be_gone); RUN(tasks_and_contexts_that_stay); RUN(threads_that_stay);
           RUN(threads_and_their_objects_are_one_finding); RUN(tables_of_the_interpreter);
           RUN(views_that_keep_a_large_base); RUN(a_queue_that_nobody_empties);
-          RUN(references_that_c_code_forgot); RUN(garbage_with_the_collector_off);
+          RUN(references_that_c_code_forgot);
+          RUN(what_c_objects_among_the_garbage_hold_is_no_leak_of_c_code); RUN(garbage_with_the_collector_off);
           RUN(garbage_that_was_frozen);)
