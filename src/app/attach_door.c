@@ -29,7 +29,7 @@
 
 #define DOOR_NAME "caulk-door"
 
-enum { PAGE = 4096, MEMFD_CLOSE_ON_EXEC = 1, MEMFD_EXECUTE = 0x10, LEFT_MAX = 16 };
+enum { PAGE = 4096, MEMFD_CLOSE_ON_EXEC = 1, MEMFD_EXECUTE = 0x10, LEFT_MAX = 16, LEAVE_SECONDS = 10 };
 
 struct work {
     struct attachment *attachment;
@@ -73,11 +73,10 @@ static void close_descriptor(struct visit *visit, int descriptor) {
         visit_call(visit, SYS_close, arguments, &result);
 }
 
-static void unmap(struct visit *visit, remote_address address) {
+static bool unmap(struct visit *visit, remote_address address) {
     const uint64_t arguments[6] = {address, PAGE};
     long result;
-    if (address)
-        visit_call(visit, SYS_munmap, arguments, &result);
+    return !address || visit_call(visit, SYS_munmap, arguments, &result);
 }
 
 /* --- the files --- */
@@ -198,12 +197,17 @@ static bool make_door(struct visit *visit, struct work *work) {
     return work->data != 0;
 }
 
-static void clean(struct visit *visit, struct work *work) {
-    unmap(visit, work->code);
-    unmap(visit, work->data);
+/* The words last: by them somebody else would know the page of code. */
+static bool clean(struct visit *visit, struct work *work) {
+    if (!unmap(visit, work->code))
+        return false;
+    work->code = 0;
+    if (!unmap(visit, work->data))
+        return false;
+    work->data = 0;
     close_descriptor(visit, work->descriptor);
-    work->code = work->data = 0;
     work->descriptor = -1;
+    return true;
 }
 
 /* --- what others left behind --- */
@@ -320,9 +324,7 @@ static bool is_own(const struct work *work) {
 static void finish(struct visit *visit, void *context) {
     struct work *work = context;
     work->descriptor = -1;
-    work->finished = pending_count(&work->attachment->pending, work->data) == 0;
-    if (work->finished && is_own(work))
-        clean(visit, work);
+    work->finished = pending_count(&work->attachment->pending, work->data) == 0 && (!is_own(work) || clean(visit, work));
 }
 
 static void withdraw(struct visit *visit, void *context) {
@@ -379,10 +381,13 @@ static bool wait_for_door(struct work *work) {
 
 /* Pages that cannot be taken away now are found by the next visitor. */
 static struct error *leave(struct work *work, visit_action action) {
-    for (int i = 0; i < 5 && !work->finished; i++) {
+    double end = stop_clock() + LEAVE_SECONDS;
+    for (long i = 0; i < 5 || (action == finish && stop_clock() < end); i++) {
         for (int j = 0; action == finish && j < 50 && pending_count(&work->attachment->pending, work->data) != 0; j++)
-            rest(1 + i);
+            rest(i < 4 ? 1 + i : 20);
         TRY(visit(work, action));
+        if (work->finished)
+            break;
     }
     return NULL;
 }
