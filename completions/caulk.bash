@@ -9,7 +9,7 @@ _caulk() {
     case ${COMP_WORDS[1]} in
     run | lines)
         if [[ $word == -* ]]; then
-            local own="--python --interval --native --native-stacks --output --json --limit --help"
+            local own="--python --interval --budget --native --native-stacks --output --json --limit --help"
             [[ ${COMP_WORDS[1]} == run ]] && own+=" --every-byte --watch --quiet" || own+=" --all"
             COMPREPLY=($(compgen -W "$own" -- "$word"))
         else
@@ -20,14 +20,14 @@ _caulk() {
     case $before in
     --by | -b) COMPREPLY=($(compgen -W "retained bytes count" -- "$word")); return ;;
     --json | --output | -o | --types) COMPREPLY=($(compgen -f -- "$word")); return ;;
-    --seconds | --snapshots | --interval | --limit | --depth | -s | -n | -l | -d) return ;;
+    --seconds | --snapshots | --interval | --budget | --limit | --depth | -s | -n | -l | -d) return ;;
     esac
     if [[ $word == -* ]]; then
         local options="--json --help"
         [[ ${COMP_WORDS[1]} == @(doctor|attach|detach) ]] || options+=" --pause --types"
         case ${COMP_WORDS[1]} in
         leaks) options+=" --seconds --snapshots --lines --native --native-stacks" ;;
-        attach) options+=" --seconds --interval --every-byte --native --native-stacks --output" ;;
+        attach) options+=" --seconds --interval --budget --every-byte --native --native-stacks --output" ;;
         snapshot) options+=" --output --values" ;;
         top) options+=" --by --limit" ;;
         tree) options+=" --depth --limit" ;;

@@ -30,6 +30,7 @@ complete -c caulk -n "__fish_seen_subcommand_from leaks" -l lines -d "which line
 complete -c caulk -n "__fish_seen_subcommand_from $programs" -F
 complete -c caulk -n "__fish_seen_subcommand_from $programs" -l python -r -F -d "run scripts by this Python"
 complete -c caulk -n "__fish_seen_subcommand_from run lines attach" -l interval -x -d "bytes between samples"
+complete -c caulk -n "__fish_seen_subcommand_from run lines attach" -l budget -x -d "percent of a CPU for samples"
 complete -c caulk -n "__fish_seen_subcommand_from run attach" -l every-byte -d "count every allocation"
 complete -c caulk -n "__fish_seen_subcommand_from $programs attach leaks" -l native -d "watch malloc too"
 complete -c caulk -n "__fish_seen_subcommand_from $programs attach leaks" -l native-stacks -d "tell C functions too"

@@ -57,8 +57,9 @@ def start(interval=None, every_byte=False, native=False, file=None, memory=None,
     """
     words = [_word("interval", 1 if every_byte else interval)] if every_byte or interval is not None else []
     words += [_word("native", 2 if native_stacks else 1)] if native or native_stacks else []
-    words += [_word(key, value) for key, value in (("file", file), ("memory", memory), ("budget", budget))
+    words += [_word(key, value) for key, value in (("file", file), ("memory", memory))
               if value is not None]
+    words += ["budget=%.9f" % budget] if budget is not None else []
     start_with(" ".join(words))
 
 

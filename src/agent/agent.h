@@ -25,7 +25,7 @@
  *   file=PATH      the recording ("%p" becomes the pid); without it a memfd named WIRE_NAME
  *   spare=PATH     a file with room for recordings of processes that cannot make one (struct wire_spare)
  *   interval=N     bytes between samples on average (524288); 1 takes every allocation
- *   budget=F       share of one CPU that sampling may cost (0.01): the interval doubles when it is exceeded
+ *   budget=F       share of one CPU that sampling may cost (0.01): the interval grows when it is exceeded
  *   memory=N       bytes that the agent may use for itself (16777216)
  *   native=0|1|2   1: also malloc and mmap, 2: with native stacks
  * The caller holds the GIL, or Python is not initialised yet. 0, or an errno value; the process goes on either

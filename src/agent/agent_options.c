@@ -18,10 +18,23 @@ static bool read_number(const char *text, uint64_t *out) {
     return end != text && !*end && !errno && *text != '-';
 }
 
+/* "0.01". Not strtod: what that takes for the point is the program's own choice (setlocale). */
 static bool read_share(const char *text, double *out) {
-    char *end;
-    *out = strtod(text, &end);
-    return end != text && !*end && *out > 0;
+    double unit = 1;
+    bool fraction = false;
+    *out = 0;
+    for (; *text; text++) {
+        if (*text == '.' && !fraction) {
+            fraction = true;
+            continue;
+        }
+        if (*text < '0' || *text > '9')
+            return false;
+        *out = *out * 10 + (*text - '0');
+        unit *= fraction ? 10 : 1;
+    }
+    *out /= unit;
+    return *out > 0;
 }
 
 static bool read_path(const char *text, size_t capacity, char *out) {

@@ -57,18 +57,28 @@ static void draw(void) {
     agent_thread.countdown = sampling ? agent_gap(agent_thread.interval) : IDLE_GAP;
 }
 
-/* Twice the interval halves the cost, and what new samples need of memory. It comes back when a quarter of the
- * budget would do. */
+/* Twice the interval halves the cost, and what new samples need of memory. It comes back as far as half of the budget
+ * would do, at once: after a burst samples are rare, and each may be the only one for long. */
+static uint64_t fitting_interval(double share) {
+    uint64_t interval = agent.interval, bytes = agent_bytes(), memory = agent.options.memory;
+    double budget = agent.options.budget;
+    bool full = bytes > memory || agent_beside_is_crowded();
+    if (full && interval < LONGEST_INTERVAL)
+        interval *= 2, share /= 2;
+    for (; share > budget && interval < LONGEST_INTERVAL; share /= 2)
+        interval *= 2;
+    for (; share < budget / 4 && !full && interval > agent.options.interval; share *= 2) {
+        interval /= 2;
+        full = bytes > memory / 2; /* one step, and another look */
+    }
+    return interval;
+}
+
 static void keep_budget(uint64_t now) {
-    uint64_t passed = now - agent.cost_since, interval = agent.interval;
+    uint64_t passed = now - agent.cost_since;
     if (passed < BUDGET_PERIOD)
         return;
-    double share = (double)agent.cost / (double)passed, budget = agent.options.budget;
-    bool full = agent_bytes() > agent.options.memory || agent_beside_is_crowded();
-    if ((share > budget || full) && interval < LONGEST_INTERVAL)
-        interval *= 2;
-    else if (share < budget / 4 && !full && interval > agent.options.interval)
-        interval /= 2;
+    uint64_t interval = fitting_interval((double)agent.cost / (double)passed);
     AGENT_WRITE(agent.interval, interval);
     agent_recording->interval = interval;
     agent.cost = 0;
@@ -129,10 +139,10 @@ void *agent_sample(size_t size, size_t alignment, bool zeroed) {
             return NULL;
     }
     uint64_t interval = agent_thread.interval, begin = agent_clock();
-    draw();
     agent_enter();
     void *block = agent.phase == AGENT_SAMPLING ? take_locked(size, alignment, zeroed, interval) : NULL;
     agent_spend(begin);
+    draw();
     agent_leave();
     return block;
 }

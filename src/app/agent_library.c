@@ -10,6 +10,8 @@
 static const char *const folders[] = {".", "../lib/caulk", "../lib", "../lib64", "../lib/x86_64-linux-gnu",
                                       "../lib/aarch64-linux-gnu"};
 
+static const double any_budget = 1000000; /* CPUs */
+
 static const char *resolved(const char *path, struct arena *arena) {
     char *real = realpath(path, NULL);
     if (!real)
@@ -41,7 +43,10 @@ struct error *agent_library_find(struct arena *arena, const char **out) {
 
 struct agent_library_words agent_library_words(const struct choices *choices) {
     struct agent_library_words words;
+    char budget[32] = "";
+    if (choices->budget > 0)
+        snprintf(budget, sizeof budget, " budget=%.7f", choices->budget < 100 ? choices->budget / 100 : any_budget);
     const char *native = choices->native_stacks ? " native=2" : choices->native ? " native=1" : "";
-    snprintf(words.text, sizeof words.text, "interval=%.0f%s", choices->every_byte ? 1.0 : choices->interval, native);
+    snprintf(words.text, sizeof words.text, "interval=%.0f%s%s", choices->every_byte ? 1.0 : choices->interval, budget, native);
     return words;
 }

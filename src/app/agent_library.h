@@ -11,7 +11,7 @@
 /* Its absolute path: named in $CAULK_AGENT_LIBRARY, beside the program, or in a library folder beside the program's. */
 struct error *agent_library_find(struct arena *arena, const char **out);
 
-/* "interval=524288 native=1": its words for what was chosen, but for the file (src/agent/agent.h). */
+/* "interval=524288 budget=0.01 native=1": its words for what was chosen, but for the file (src/agent/agent.h). */
 struct agent_library_words {
     char text[64];
 };

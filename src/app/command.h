@@ -21,6 +21,7 @@ struct choices {
     const char *types;  /* --types: a file that describes foreign C types */
     const char *python; /* --python */
     double interval;    /* --interval: bytes between samples, on average */
+    double budget;      /* --budget: percent of one CPU that samples may cost, 100 for any; 0 is the sampler's own */
     double watch;       /* --watch: seconds between snapshots of a program that is run */
     bool every_byte;    /* --every-byte */
     bool native;        /* --native */

@@ -10,6 +10,8 @@
 
 static const struct option_rule attach_options[] = {
     {"interval", 0, OPTION_WHOLE, COMMAND_OPTION(interval), "BYTES", "bytes between samples, on average (524288)", 1, 1e12},
+    {"budget", 0, OPTION_REAL, COMMAND_OPTION(budget), "PERCENT",
+     "what samples may cost of a CPU, then they become fewer; 100: any (1)", 0.001, 100},
     {"every-byte", 0, OPTION_FLAG, COMMAND_OPTION(every_byte), NULL, "sample every allocation", 0, 0},
     {"native", 0, OPTION_FLAG, COMMAND_OPTION(native), NULL, "watch malloc and mmap of native code too", 0, 0},
     {"native-stacks", 0, OPTION_FLAG, COMMAND_OPTION(native_stacks), NULL, "... and tell which C functions asked", 0, 0},

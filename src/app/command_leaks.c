@@ -13,6 +13,7 @@
 enum {
     OPERANDS_MAX = 64,
     DENSE_INTERVAL = 16384, /* a watch is short; the sampler takes fewer samples where so many would cost too much */
+    DENSE_BUDGET = 3,       /* percent of a CPU */
 };
 
 static const struct option_rule options[] = {
@@ -111,7 +112,7 @@ const struct command command_leaks = {
                 "  caulk leaks 4121 --native-stacks\n"
                 "  caulk leaks monday.caulk tuesday.caulk wednesday.caulk\n",
     .options = options,
-    .defaults = {.seconds = 30, .snapshots = 7, .interval = DENSE_INTERVAL},
+    .defaults = {.seconds = 30, .snapshots = 7, .interval = DENSE_INTERVAL, .budget = DENSE_BUDGET},
     .operands_least = 1,
     .operands_most = OPERANDS_MAX,
     .run = run,

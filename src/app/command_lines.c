@@ -12,6 +12,8 @@
 static const struct option_rule options[] = {
     {"python", 0, OPTION_TEXT, COMMAND_OPTION(python), "PY", "run the script by this Python (python3)", 0, 0},
     {"interval", 0, OPTION_WHOLE, COMMAND_OPTION(interval), "BYTES", "one sample for so many bytes (1: every byte)", 1, 1e12},
+    {"budget", 0, OPTION_REAL, COMMAND_OPTION(budget), "PERCENT",
+     "what samples may cost of a CPU, then they become fewer; 100: any (1)", 0.001, 100},
     {"native", 0, OPTION_FLAG, COMMAND_OPTION(native), NULL, "watch malloc and mmap too", 0, 0},
     {"native-stacks", 0, OPTION_FLAG, COMMAND_OPTION(native_stacks), NULL, "... and tell which C functions asked", 0, 0},
     {"all", 'a', OPTION_FLAG, COMMAND_OPTION(all), NULL, "show every line of the file", 0, 0},

@@ -200,10 +200,10 @@ TEST(the_interval_follows_the_budget) {
     world_begin(FIRST, 13);
     agent.options.budget = 0.01; /* 200,000,000 ns of twenty seconds */
     CHECK_EQUAL(interval_after(150000000), FIRST);
-    CHECK_EQUAL(interval_after(2000000000), 2 * FIRST);
-    CHECK_EQUAL(interval_after(2000000000), 4 * FIRST);
-    CHECK_EQUAL(interval_after(150000000), 4 * FIRST);
-    CHECK_EQUAL(interval_after(1000000), 2 * FIRST);
+    CHECK_EQUAL(interval_after(300000000), 2 * FIRST);
+    CHECK_EQUAL(interval_after(2000000000), 32 * FIRST); /* tenfold the budget */
+    CHECK_EQUAL(interval_after(150000000), 32 * FIRST);
+    CHECK_EQUAL(interval_after(40000000), 16 * FIRST); /* a fifth */
     CHECK_EQUAL(interval_after(1000000), FIRST);
     CHECK_EQUAL(interval_after(1000000), FIRST);
 }
@@ -213,8 +213,12 @@ TEST(the_interval_grows_when_memory_is_used_up) {
     agent.options.memory = 1 << 10; /* the recording alone has more */
     CHECK_EQUAL(interval_after(0), 8192);
     CHECK_EQUAL(interval_after(0), 16384);
-    agent.options.memory = 16 << 20;
+    agent.options.memory = agent_bytes() * 3 / 2;
     CHECK_EQUAL(interval_after(0), 8192);
+    CHECK_EQUAL(interval_after(0), 4096);
+    agent.interval = 1 << 20;
+    agent.options.memory = 16 << 20;
+    CHECK_EQUAL(interval_after(0), 4096);
 }
 
 TEST(words_that_mean_nothing_are_refused) {
@@ -228,7 +232,7 @@ TEST(words_that_mean_nothing_are_refused) {
     CHECK_EQUAL(options.native, 2);
     CHECK_EQUAL(options.memory, 32 << 20);
     CHECK(options.budget > 0.49 && options.budget < 0.51);
-    static const char *const wrong[] = {"interval=0", "interval=-1", "interval=x", "native=3", "budget=0", "memory=5", "colour=red"};
+    static const char *const wrong[] = {"interval=0", "interval=-1", "interval=x", "native=3", "budget=0", "budget=0,5", "budget=1e3", "memory=5", "colour=red"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         CHECK(agent_options_read(wrong[i], &options) != 0);
 }

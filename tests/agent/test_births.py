@@ -182,7 +182,7 @@ def handle(i):
     return {"a": i, "b": {"c": i}}
 def remember(i):
     KEPT[i] = {"k": i}
-assert agent.caulk_agent_start(("file=%s/r.%%p %s" % tuple(sys.argv[2:])).encode()) == 0
+assert agent.caulk_agent_start(("file=%s/r.%%p budget=100 %s" % tuple(sys.argv[2:])).encode()) == 0
 for _ in range(50 if sys.version_info < (3, 10) else 0):
     {}  # these tell where the lists are
 for i in range(8000):

@@ -43,9 +43,9 @@ def test_hooks_that_would_take_the_samplers_along_are_refused(sampled, library, 
     program = BEGIN + """
 tracemalloc.start()
 library = agent(sys.argv[1])
-print(library.caulk_agent_start(b"interval=2000"), work())
+print(library.caulk_agent_start(b"budget=100 interval=2000"), work())
 tracemalloc.stop()
-print(work(), library.caulk_agent_start(b"interval=2000"), work())
+print(work(), library.caulk_agent_start(b"budget=100 interval=2000"), work())
 tracemalloc.start(); print(work()); tracemalloc.stop()
 print(library.caulk_agent_stop(), work())
 """
@@ -60,9 +60,9 @@ def test_hooks_above_stay_above(sampled, minor, words):
     program = BEGIN + """
 library = agent()
 tracemalloc.start()
-print(library.caulk_agent_stop(), work(), library.caulk_agent_start(b"%s"), work())
+print(library.caulk_agent_stop(), work(), library.caulk_agent_start(b"budget=100 %s"), work())
 tracemalloc.stop()
-print(work(), library.caulk_agent_stop(), work(), library.caulk_agent_start(b"%s"), work())
+print(work(), library.caulk_agent_stop(), work(), library.caulk_agent_start(b"budget=100 %s"), work())
 """ % (words, words)
     check(sampled.run(pythons.need(minor), program, words), "0 3000 0 3000\n3000 0 3000 0 3000\n")
     assert sampled.only().samples > 100
@@ -73,7 +73,7 @@ def test_a_tool_that_was_there_first_may_go_where_free_is_the_samplers(sampled, 
     program = BEGIN + """
 print(tracemalloc.is_tracing(), work())
 tracemalloc.stop()
-print(work(), agent().caulk_agent_start(b"interval=2000"), work())
+print(work(), agent().caulk_agent_start(b"budget=100 interval=2000"), work())
 """
     done = sampled.run(pythons.need(minor), program, "interval=2000", environment={"PYTHONTRACEMALLOC": "3"})
     check(done, "True 3000\n3000 0 3000\n")

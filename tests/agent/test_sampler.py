@@ -301,7 +301,7 @@ def make(n):
     return made
 early = make(1000)
 for round in range(30):
-    error = agent.caulk_agent_start(("file=%s/r.%%p interval=%s" % (sys.argv[2], sys.argv[3])).encode())
+    error = agent.caulk_agent_start(("file=%s/r.%%p budget=100 interval=%s" % (sys.argv[2], sys.argv[3])).encode())
     assert error == 0, error
     kept = make(3000)
     early, kept = kept, early
@@ -357,7 +357,7 @@ for i in range(30):
     _ctypes.dlclose(library._handle)
     json.dumps([i] * 500)
 agent = ctypes.PyDLL(sys.argv[1])
-started = agent.caulk_agent_start(b"interval=1000")
+started = agent.caulk_agent_start(b"budget=100 interval=1000")
 kept = [str(i) for i in range(5000)]
 _ctypes.dlclose(agent._handle)
 more = [str(i) for i in range(5000)]

@@ -183,7 +183,7 @@ def test_every_kind_of_slot(world, newest_python, how):
 def test_sampled(world, newest_python):
     """2 MB in blocks of 1000 bytes, of which every fifth or so is a sample: 6 standard deviations are 25 %."""
     it = world(newest_python)
-    it.attach("--interval", 4096)
+    it.attach("--interval", 4096, "--budget", 100)
     it.do(*["leak"] * 20, "churn")
     it.detach()
     lines = it.lines()

@@ -89,7 +89,7 @@ def test_lines_that_cannot_be_had_are_a_note_and_not_a_failure(caulk, target, pa
 
 def test_why_and_top_of_a_sampled_process(caulk, newest_python, path, tmp_path):
     environment = dict(os.environ, TMPDIR=str(tmp_path))
-    run = subprocess.Popen([caulk, "run", "--quiet", "--interval", "2048", "--python", newest_python, path],
+    run = subprocess.Popen([caulk, "run", "--quiet", "--interval", "2048", "--budget", "100", "--python", newest_python, path],
                            stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True)
     try:
         assert run.stdout.readline() == "ready\n"

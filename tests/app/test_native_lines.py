@@ -55,7 +55,8 @@ def recorded(caulk, tmp_path):
     def recorded(python, library, env=None):
         script, kept = tmp_path / "program.py", str(tmp_path / "kept.caulkrec")
         script.write_text(textwrap.dedent(PROGRAM).lstrip().format(block=BLOCK, blocks=BLOCKS))
-        command = [caulk, "run", "--interval", str(INTERVAL), "--native-stacks", "--watch", "0", "--json", str(tmp_path / "report.json"),
+        command = [caulk, "run", "--interval", str(INTERVAL), "--budget", "100", "--native-stacks", "--watch", "0",
+                   "--json", str(tmp_path / "report.json"),
                    "-o", kept, "--python", python, str(script), library]
         result = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=str(tmp_path), env=dict(os.environ, **(env or {})))
         assert result.returncode == 0, result.stderr

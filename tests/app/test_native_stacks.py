@@ -65,7 +65,8 @@ def run(caulk, tmp_path):
     def run(python, library, body, *options):
         script = tmp_path / "program.py"
         script.write_text(textwrap.dedent(PROGRAM).lstrip().format(library=library, block=BLOCK, body=body))
-        command = [caulk, "run", "--interval", str(INTERVAL), "--native-stacks", "--watch", "0", "--json", str(tmp_path / "report.json"),
+        command = [caulk, "run", "--interval", str(INTERVAL), "--budget", "100", "--native-stacks", "--watch", "0",
+                   "--json", str(tmp_path / "report.json"),
                    "--python", python, *options, str(script)]
         result = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=str(tmp_path))
         assert result.returncode == 0, result.stderr

@@ -177,6 +177,7 @@ def test_what_is_no_python_runs_and_is_told(start):
     (["--python", "/no/such/python", "app.py"], 66, "/no/such/python"),
     (["--python", sys.executable, "ls"], 64, "--python is for scripts"),
     (["--interval", "0", "app.py"], 64, "--interval"),
+    (["--budget", "101", "app.py"], 64, "--budget"),
     ([], 64, "too few words"),
 ])
 def test_what_cannot_be_started_is_said_in_one_line(caulk, agent, words, status, message):
@@ -301,7 +302,7 @@ def test_every_byte_of_a_line(start, script):
 
 def test_samples_estimate_it(start, script):
     path = script(KEEPER)
-    run = start("--interval", "4096", path)
+    run = start("--interval", "4096", "--budget", "100", path)
     assert run.finish() == 0
     part, = run.report()["processes"]
     kept, = lines_at(part, path, line_of(path, "kept"))
@@ -334,7 +335,7 @@ def test_the_verdict_has_the_lines(start, script):
             number += 1
             time.sleep(0.002)
     """)
-    run = start("--watch", "1", "--interval", "16384", path)
+    run = start("--watch", "1", "--interval", "16384", "--budget", "100", path)
     assert run.finish() == 0
     verdict = run.report()["processes"][0]["verdict"]
     assert verdict and verdict["verdict"] == "leak", run.errors()

@@ -59,7 +59,8 @@ def wait_for_tasks(done, process):
 def run_worker(caulk, python, folder, *words):
     """The pids that did the tasks, the report and what is said of it."""
     with open(folder / "stderr.txt", "wb") as log:
-        process = subprocess.Popen([caulk, "run", "--interval", str(INTERVAL), "--watch", "0", "--json", str(folder / "report.json"),
+        process = subprocess.Popen([caulk, "run", "--interval", str(INTERVAL), "--budget", "100", "--watch", "0",
+                                    "--json", str(folder / "report.json"),
                                     os.path.join(os.path.dirname(python), "celery"), "-A", "shop", "worker", "--without-gossip",
                                     "--without-mingle", "--without-heartbeat", "--hostname", "one@localhost", *words],
                                    cwd=folder, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True)
