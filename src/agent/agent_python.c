@@ -23,7 +23,10 @@ static struct {
     const struct agent_layout *layout;
     uint32_t version;
     enum check check;
+    bool only_holders_ask; /* of the GIL */
 } python;
+
+static __thread const char *own_state __attribute__((tls_model("initial-exec"))); /* when it was asked for */
 
 const struct agent_layout *agent_layout_find(uint32_t version) {
     const struct agent_layout *found = NULL;
@@ -156,10 +159,17 @@ static enum check check_frames(const struct agent_layout *layout, const char *th
     return FITS;
 }
 
-/* While this thread is without the GIL its frames stand still, and only its own state leads to them. */
+/* While this thread is without the GIL its frames stand still, and only its own state leads to them. To 3.11 that is a long
+ * way; where only Python's own allocators ask, the GIL's holder does, and its state is this thread's if it was before. */
 static const char *thread_state(void) {
-    const char *current = python.layout->current_is_own ? python.thread_state() : NULL;
+    const char *current = python.thread_state();
+    if (!python.layout->current_is_own && (!python.only_holders_ask || current != own_state))
+        current = own_state = python.own_thread_state();
     return current ? current : python.own_thread_state();
+}
+
+void agent_python_only_holders_ask(bool only) {
+    python.only_holders_ask = only;
 }
 
 static uint64_t instruction_of(const struct agent_layout *layout, const char *frame) {

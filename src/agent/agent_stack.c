@@ -185,8 +185,9 @@ static uint32_t walk(struct thread_cache *cache, const struct agent_call *calls,
         same++;
     uint32_t node = same ? cache->nodes[same - 1] : cache->root;
     for (cache->depth = (uint32_t)same; cache->depth < count && node; cache->depth++) {
-        cache->calls[cache->depth] = calls[count - 1 - cache->depth];
-        node = cache->nodes[cache->depth] = step(cache, node, cache->calls[cache->depth]);
+        struct agent_call call = calls[count - 1 - cache->depth];
+        cache->calls[cache->depth] = call;
+        node = cache->nodes[cache->depth] = step(cache, node, call);
     }
     if (!node)
         cache->depth = 0;

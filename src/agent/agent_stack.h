@@ -45,6 +45,9 @@ const struct agent_layout *agent_python_layout(void); /* NULL if none is found *
 /* The calling thread's frames, innermost first, at most `capacity`. 0 without a thread state. */
 size_t agent_python_calls(struct agent_call *calls, size_t capacity);
 
+/* Whether nobody asks but the GIL's holder, as Python's own allocators do. */
+void agent_python_only_holders_ask(bool only);
+
 /* One run of the interpreter's loop: a C frame that runs some Python frames, each called by the next. */
 struct agent_loop {
     size_t end;       /* of its calls: they begin where the one before ends */

@@ -131,6 +131,7 @@ static void choose_native(const struct agent_options *options) {
     bool first = agent_hooks_malloc_are_first();
     agent.native = options->native > 0 || (first && agent.native);
     AGENT_WRITE(agent.beside, agent.native && !first);
+    agent_python_only_holders_ask(!agent.native);
     if (options->native > 1)
         agent_native_begin();
 }
