@@ -13,8 +13,10 @@
 #include <dlfcn.h>
 #include <string.h>
 
-/* Allocations of sizes that are awaited, during which a mark is waited for; then until the next push that is drawn. */
-enum { PATIENCE = 1500 };
+/* Allocations of sizes that are awaited, during which a mark is waited for; then until the next push that is drawn. A list
+ * whose size nobody asks for, while so many allocations of any size are drawn, is *stale*: not waited for until a push onto
+ * it, or an allocation of its size, is drawn. */
+enum { PATIENCE = 1500, STALE_AFTER = 4 };
 
 /* Include/cpython/object.h: PyObject. */
 enum { OBJECT_TYPE = 8 };
@@ -23,7 +25,10 @@ static struct {
     agent_malloc *next;                        /* the program's allocator */
     const char *types[LIST_TUPLE + 1];         /* of floats, lists, dicts, none of tables, of tuples */
     uint32_t marked;                           /* a bit for each list with marks */
+    uint32_t stale;                            /* ... and for those of them that are stale */
+    uint8_t ages[LISTS];                       /* allocations drawn since a mark came */
     uint64_t sizes;                            /* a bit for each size in words that is waited for */
+    uint64_t filter;                           /* the same, or all while any allocation may matter */
     int32_t patience;                          /* 0: nobody waits */
     char *unsure;                              /* the block whose object is not known yet */
     uint32_t size, stack;
@@ -95,14 +100,25 @@ static void count_unsure(uint64_t interval) {
     agent_leave();
 }
 
+static void set_filter(void) {
+    births.filter = births.sizes && !births.unsure ? births.sizes : UINT64_MAX;
+}
+
+static void note_sizes(void) {
+    births.sizes = 0;
+    for (uint32_t lists = births.marked & ~births.stale; lists;)
+        births.sizes |= size_bit(next_list(&lists)->size);
+    set_filter();
+}
+
 /* The list has a mark more, or less. */
 static void note_marks(const struct agent_list *of) {
-    uint32_t bit = (uint32_t)1 << (of - agent_lists);
-    uint64_t sizes = 0;
+    size_t index = (size_t)(of - agent_lists);
+    uint32_t bit = (uint32_t)1 << index;
     births.marked = of->marks ? births.marked | bit : births.marked & ~bit;
-    for (uint32_t lists = births.marked; lists;)
-        sizes |= size_bit(next_list(&lists)->size);
-    births.sizes = sizes;
+    births.stale &= ~bit;
+    births.ages[index] = 0;
+    note_sizes();
 }
 
 /* The block that was pushed comes back onto the list and has another birth before it: that has its chance too. */
@@ -127,6 +143,7 @@ static void settle(bool ends) {
         count_unsure(births.drawn);
     }
     births.unsure = NULL;
+    set_filter();
 }
 
 void agent_births_block_ends(const void *block) {
@@ -139,7 +156,7 @@ void agent_births_block_ends(const void *block) {
 static bool is_awaited(size_t size) {
     if (!(births.sizes & size_bit(size)) || births.unsure || agent_thread.inside)
         return false;
-    for (uint32_t lists = births.marked; lists;) {
+    for (uint32_t lists = births.marked & ~births.stale; lists;) {
         const struct agent_list *list = next_list(&lists);
         if (list->size == size && *list->count == 0)
             return true;
@@ -158,6 +175,7 @@ static void *take_unsure(size_t size, uint64_t drawn) {
         *entry = (struct wire_block){0, agent_now(), size, agent.interval | AGENT_UNCOUNTED};
         AGENT_WRITE(agent.live_samples, agent.live_samples + 1);
         births.unsure = block;
+        set_filter();
         births.drawn = drawn;
         births.size = (uint32_t)size;
     }
@@ -192,21 +210,9 @@ static __attribute__((noinline)) void *awaited_or_next(void *context, size_t siz
 
 /* In place of the program's allocator, behind the hook. */
 static void *waiting_malloc(void *context, size_t size) {
-    if (AGENT_LIKELY(!births.unsure && births.sizes && !(births.sizes & size_bit(size))))
+    if (AGENT_LIKELY(!(births.filter >> (size >> 3 & 63) & 1)))
         return births.next(context, size);
     return awaited_or_next(context, size);
-}
-
-/* A birth that is waited for was drawn at its push: it must not have a second chance. */
-void *agent_births_claim(size_t size) {
-    uint64_t interval;
-    if (births.patience <= 0 || !births.sizes || !agent_lists_are_ours())
-        return NULL;
-    settle(false);
-    if (!is_awaited(size))
-        return NULL;
-    agent_thread.countdown += (int64_t)size + 1;
-    return take_unsure(size, agent_draws_sample(size, &interval) ? interval : 0);
 }
 
 static void wait_for_births(void) {
@@ -217,6 +223,41 @@ static void wait_for_births(void) {
         return;
     births.next = agent_hooks_python_behind();
     agent_hooks_python_put_behind(waiting_malloc);
+}
+
+/* An allocation of this size is drawn: lists become stale, or are so no longer. */
+static void age_lists(size_t size) {
+    uint32_t before = births.stale;
+    for (uint32_t lists = births.marked; lists;) {
+        size_t index = (size_t)(next_list(&lists) - agent_lists);
+        uint32_t bit = (uint32_t)1 << index;
+        if (agent_lists[index].size == size) {
+            births.stale &= ~bit;
+            births.ages[index] = 0;
+        } else if (!(births.stale & bit) && ++births.ages[index] > STALE_AFTER) {
+            births.stale |= bit;
+        }
+    }
+    if (births.stale == before)
+        return;
+    note_sizes();
+    if (before & ~births.stale)
+        wait_for_births();
+}
+
+/* A birth that is waited for was drawn at its push: it must not have a second chance. */
+void *agent_births_claim(size_t size) {
+    uint64_t interval;
+    if (!births.marked || !agent_lists_are_ours())
+        return NULL;
+    age_lists(size);
+    if (births.patience <= 0 || !births.sizes)
+        return NULL;
+    settle(false);
+    if (!is_awaited(size))
+        return NULL;
+    agent_thread.countdown += (int64_t)size + 1;
+    return take_unsure(size, agent_draws_sample(size, &interval) ? interval : 0);
 }
 
 /* ---- pushes that are drawn --------------------------------------------------------------------------- */
@@ -240,6 +281,6 @@ void agent_births_end(void) {
     for (int i = 0; i < LISTS; i++)
         while (agent_lists[i].marks)
             agent_list_unmark(&agent_lists[i]);
-    births.marked = 0;
-    births.sizes = 0;
+    births.marked = births.stale = 0;
+    note_sizes();
 }

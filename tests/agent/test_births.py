@@ -34,6 +34,33 @@ def test_a_leak_from_free_lists_is_estimated_and_blamed(python_with_gil, sampled
     assert innocent < 0.03 * truth + 10 * interval
 
 
+IDLE = """
+import os
+KEPT = [None] * 15000
+def remember(period):
+    passing = []
+    for i in range(50):
+        KEPT[50 * period + i] = (i, period, 1, 2, 3, 4, 5)
+        passing.append((period, i, 1, 2, 3, 4, 5))
+    return passing
+for period in range(300):
+    passing = None
+    for _ in range(100): bytes(2000)
+    passing = remember(period)
+os._exit(0)
+"""
+
+
+def test_births_from_a_list_that_lies_idle_meanwhile(python_with_gil, sampled):
+    """Half of the blocks come from the free list, onto which they were put 25 samples before."""
+    interval, truth = 8000, 15000 * (16 + 24 + 7 * 8)
+    sampled.run(python_with_gil, IDLE, "interval=%d" % interval)
+    found = sampled.only()
+    check_sums(found)
+    kept, = [values[0] for (_, name, line), values in found.lines().items() if (name, line) == ("remember", 7)]
+    assert abs(kept - truth) < 6 * deviation(truth, interval) + 0.02 * truth
+
+
 DICTS_INTERVAL = 3000
 
 
