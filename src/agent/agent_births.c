@@ -186,6 +186,8 @@ static void *take_unsure(size_t size, uint64_t drawn) {
 
 /* What comes from allocations of an awaited size, and of the next ones after a birth: NULL is for the program's allocator. */
 static void *take_if_awaited(size_t size) {
+    if (!(births.filter & size_bit(size)) && births.filter != UINT64_MAX)
+        return NULL; /* of no whole words */
     settle(false);
     bool none_is_awaited = !births.sizes && !births.unsure;
     if (none_is_awaited || --births.patience <= 0) {
