@@ -51,6 +51,12 @@ static inline char **agent_type_of(void *object) {
     return (char **)((char *)object + 8);
 }
 
+/* Include/cpython/object.h: PyTypeObject. */
+typedef void (*agent_deallocator)(void *object);
+static inline agent_deallocator *agent_deallocator_of(void *type) {
+    return (agent_deallocator *)((char *)type + 48);
+}
+
 /* Include/cpython/dictobject.h: PyDictObject. */
 static inline char *agent_table_of(void *dict) {
     char *table;

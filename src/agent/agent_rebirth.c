@@ -12,18 +12,16 @@
 #include <string.h>
 
 /* Include/cpython/object.h: PyVarObject, PyTypeObject. The copy of a type has what deallocation looks at. */
-enum { OBJECT_SIZE = 16, TYPE_DEALLOC = 48, TYPE_COPIED = 408 };
+enum { OBJECT_SIZE = 16, TYPE_COPIED = 408 };
 
 /* Objects inside objects that may end within each other before Python's own limit is asked. */
 enum { NESTING = 40 };
 
 enum { FLOAT, TUPLE, LIST, DICT, TYPES };
 
-typedef void (*deallocator)(void *object);
-
 struct kept_type {
     char *type;
-    deallocator original;
+    agent_deallocator original;
     _Alignas(16) char copy[TYPE_COPIED];
 };
 
@@ -228,17 +226,17 @@ static void every_dict_ends(void *object) {
         take_back(table);
 }
 
-static const deallocator sampling[TYPES] = {float_ends, tuple_ends, list_ends, dict_ends};
-static const deallocator every[TYPES] = {every_float_ends, every_tuple_ends, every_list_ends, every_dict_ends};
+static const agent_deallocator sampling[TYPES] = {float_ends, tuple_ends, list_ends, dict_ends};
+static const agent_deallocator every[TYPES] = {every_float_ends, every_tuple_ends, every_list_ends, every_dict_ends};
 
-static deallocator wrapper(int i) {
+static agent_deallocator wrapper(int i) {
     return agent.every_byte ? every[i] : sampling[i];
 }
 
 /* ---- the first deaths, which tell where the free lists are ------------------------------------------- */
 
-static void set_deallocator(int i, deallocator function) {
-    memcpy(kept.types[i].type + TYPE_DEALLOC, &function, sizeof function);
+static void set_deallocator(int i, agent_deallocator function) {
+    *agent_deallocator_of(kept.types[i].type) = function;
 }
 
 static void end_learned_dict(void *object) {
@@ -252,7 +250,7 @@ static bool may_learn(int i, void *object) {
     return !kept.learning && *agent_type_of(object) == kept.types[i].type && !agent_in_range(object);
 }
 
-static bool learn(struct agent_list *list, void *pushed, deallocator end, void *object) {
+static bool learn(struct agent_list *list, void *pushed, agent_deallocator end, void *object) {
     kept.learning = true;
     bool known = agent_list_learn(list, pushed, end, object);
     kept.learning = false;
@@ -328,8 +326,8 @@ static void open_floats(void) {
     }
 }
 
-static deallocator first_wrapper(int i) {
-    static const deallocator first[TYPES] = {first_floats_end, first_tuples_end, first_lists_end,
+static agent_deallocator first_wrapper(int i) {
+    static const agent_deallocator first[TYPES] = {first_floats_end, first_tuples_end, first_lists_end,
                                              first_dicts_end};
     if (!kept.births || (agent.every_byte && i != DICT) || (i == DICT && agent_lists[LIST_KEYS].items))
         return wrapper(i);
@@ -346,7 +344,7 @@ static void wrap_types(void) {
         if (!kind->type)
             continue;
         memcpy(kind->copy, kind->type, sizeof kind->copy);
-        memcpy(&kind->original, kind->type + TYPE_DEALLOC, sizeof kind->original);
+        kind->original = *agent_deallocator_of(kind->type);
     }
     /* A program may never end the dict without a table that the first of these lists would be learned from. By preload
      * this may be in the middle of anything, but all of Python's start follows. */
@@ -360,7 +358,7 @@ static void wrap_types(void) {
     kept.wrapped = true;
 }
 
-static bool is_ours(deallocator function) {
+static bool is_ours(agent_deallocator function) {
     for (int i = 0; i < TYPES; i++)
         if (function == sampling[i] || function == every[i])
             return true;
@@ -369,14 +367,9 @@ static bool is_ours(deallocator function) {
 }
 
 static void unwrap_types(void) {
-    for (int i = 0; i < TYPES; i++) {
-        deallocator function;
-        if (!kept.types[i].type)
-            continue;
-        memcpy(&function, kept.types[i].type + TYPE_DEALLOC, sizeof function);
-        if (is_ours(function))
+    for (int i = 0; i < TYPES; i++)
+        if (kept.types[i].type && is_ours(*agent_deallocator_of(kept.types[i].type)))
             set_deallocator(i, kept.types[i].original);
-    }
     if (kept.births) {
         open_floats();
         agent_births_end();

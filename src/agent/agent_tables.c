@@ -6,17 +6,12 @@
 
 #include <dlfcn.h>
 
-typedef void (*deallocator)(void *object);
-
-/* Include/cpython/object.h: PyTypeObject. */
-enum { TYPE_DEALLOC = 48 };
-
 /* A byte more than a table has, as with allocations. */
 enum { TABLE_BYTES = AGENT_TABLE_NEW + 1 };
 
 static struct {
     char *type;
-    deallocator original;
+    agent_deallocator original;
     bool watched; /* each dict's end is seen */
     bool closed;  /* the free list takes and gives nothing */
 } tables;
@@ -156,24 +151,14 @@ static void open_list(void) {
 
 /* ---- begin and end -------------------------------------------------------------------------------------- */
 
-static deallocator deallocator_of_dicts(void) {
-    deallocator function;
-    memcpy(&function, tables.type + TYPE_DEALLOC, sizeof function);
-    return function;
-}
-
-static void set_deallocator(deallocator function) {
-    memcpy(tables.type + TYPE_DEALLOC, &function, sizeof function);
-}
-
 /* What another has put above it would call it again. */
 static void watch_dicts(void) {
-    deallocator now = deallocator_of_dicts();
-    if (tables.original && now != tables.original && now != dict_ends)
+    agent_deallocator *now = agent_deallocator_of(tables.type);
+    if (tables.original && *now != tables.original && *now != dict_ends)
         return;
-    if (now != dict_ends) {
-        tables.original = now;
-        set_deallocator(dict_ends);
+    if (*now != dict_ends) {
+        tables.original = *now;
+        *now = dict_ends;
     }
     tables.watched = true;
 }
@@ -190,8 +175,8 @@ bool agent_tables_begin(void) {
 }
 
 void agent_tables_end(void) {
-    if (tables.watched && deallocator_of_dicts() == dict_ends)
-        set_deallocator(tables.original);
+    if (tables.watched && *agent_deallocator_of(tables.type) == dict_ends)
+        *agent_deallocator_of(tables.type) = tables.original;
     if (tables.watched)
         agent_births_end();
     tables.watched = false;
