@@ -59,7 +59,7 @@ def start(interval=None, every_byte=False, native=False, file=None, memory=None,
     words += [_word("native", 2 if native_stacks else 1)] if native or native_stacks else []
     words += [_word(key, value) for key, value in (("file", file), ("memory", memory))
               if value is not None]
-    words += ["budget=%.9f" % budget] if budget is not None else []
+    words += [_word("budget", "%.9f" % budget)] if budget is not None else []
     start_with(" ".join(words))
 
 

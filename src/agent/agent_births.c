@@ -104,9 +104,13 @@ static void set_filter(void) {
     births.filter = births.sizes && !births.unsure ? births.sizes : UINT64_MAX;
 }
 
+static uint32_t awaited_lists(void) {
+    return births.marked & ~births.stale;
+}
+
 static void note_sizes(void) {
     births.sizes = 0;
-    for (uint32_t lists = births.marked & ~births.stale; lists;)
+    for (uint32_t lists = awaited_lists(); lists;)
         births.sizes |= size_bit(next_list(&lists)->size);
     set_filter();
 }
@@ -156,7 +160,7 @@ void agent_births_block_ends(const void *block) {
 static bool is_awaited(size_t size) {
     if (!(births.sizes & size_bit(size)) || births.unsure || agent_thread.inside)
         return false;
-    for (uint32_t lists = births.marked & ~births.stale; lists;) {
+    for (uint32_t lists = awaited_lists(); lists;) {
         const struct agent_list *list = next_list(&lists);
         if (list->size == size && *list->count == 0)
             return true;

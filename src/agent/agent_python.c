@@ -163,9 +163,8 @@ static enum check check_frames(const struct agent_layout *layout, const char *th
  * way; where only Python's own allocators ask, the GIL's holder does, and its state is this thread's if it was before. */
 static const char *thread_state(void) {
     const char *current = python.thread_state();
-    if (!python.layout->current_is_own && (!python.only_holders_ask || current != own_state))
-        current = own_state = python.own_thread_state();
-    return current ? current : python.own_thread_state();
+    bool is_own = current && (python.layout->current_is_own || (python.only_holders_ask && current == own_state));
+    return is_own ? current : (own_state = python.own_thread_state());
 }
 
 void agent_python_only_holders_ask(bool only) {

@@ -63,8 +63,10 @@ static uint64_t fitting_interval(double share) {
     uint64_t interval = agent.interval, bytes = agent_bytes(), memory = agent.options.memory;
     double budget = agent.options.budget;
     bool full = bytes > memory || agent_beside_is_crowded();
-    if (full && interval < LONGEST_INTERVAL)
-        interval *= 2, share /= 2;
+    if (full && interval < LONGEST_INTERVAL) {
+        interval *= 2;
+        share /= 2;
+    }
     for (; share > budget && interval < LONGEST_INTERVAL; share /= 2)
         interval *= 2;
     for (; share < budget / 4 && !full && interval > agent.options.interval; share *= 2) {
