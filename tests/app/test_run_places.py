@@ -81,7 +81,7 @@ def test_a_program_that_may_have_files_of_no_size_has_a_recording(start, script)
 def test_more_children_than_places(start, script, tmp_path):
     """64 places; the rest is counted."""
     path = script(with_begin(HOW["no file"] + "print(sum(child(10, lambda: None) for _ in range(67)))\n"))
-    run = start("--interval", "10000", "--watch", "0", path)
+    run = start("--interval", "10000", "--budget", "100", "--watch", "0", path)
     assert run.finish() == 0 and run.stdout == "0\n"
     report = run.report()
     assert len(report["processes"]) == 65
