@@ -6,6 +6,7 @@
  * comes back instead of going onto a free list; and every block, where every one is counted. What goes onto a
  * free list may be drawn: see agent_births.c. */
 #include "agent/agent_births.h"
+#include "agent/agent_shallow.h"
 #include "agent/agent_stack.h"
 
 #include <dlfcn.h>
@@ -127,15 +128,33 @@ static inline bool is_deep(void) {
     return agent_thread.nesting >= NESTING && kept.may_be_deep;
 }
 
-static inline void end_object(struct kept_type *kind, struct agent_list *list, uint32_t bytes, void *object) {
+/* Where the stack may be used up by objects inside objects. */
+static __attribute__((noinline)) void end_counted(struct kept_type *kind, struct agent_list *list, uint32_t bytes,
+                                                  void *object) {
     struct agent_thread *thread = &agent_thread;
-    if (AGENT_UNLIKELY(agent_in_range(object) || thread->nesting >= NESTING || (thread->countdown -= bytes) < 0)) {
+    if (AGENT_UNLIKELY(!thread->shallow))
+        agent_shallow_learn();
+    if (agent_in_range(object) || thread->nesting >= NESTING || (thread->countdown -= bytes) < 0) {
         is_deep() ? deep_ends(kind, object) : odd_ends(kind, list, bytes, object);
         return;
     }
     thread->nesting++;
     kind->original(object);
     thread->nesting--;
+}
+
+static inline bool is_common(void *object) {
+    return !agent_in_range(object) && agent_is_shallow();
+}
+
+/* The common road ends with a jump: it needs no stack, and Python's deallocator returns to who called this. */
+static inline void end_object(struct kept_type *kind, struct agent_list *list, uint32_t bytes, void *object) {
+    if (AGENT_UNLIKELY(!is_common(object)))
+        end_counted(kind, list, bytes, object);
+    else if (AGENT_UNLIKELY((agent_thread.countdown -= bytes) < 0))
+        odd_ends(kind, list, bytes, object);
+    else
+        kind->original(object);
 }
 
 /* A byte more than each block has, as with allocations. */
@@ -149,14 +168,38 @@ static void float_ends(void *object) {
         odd_ends(&kept.types[FLOAT], &agent_lists[LIST_FLOAT], FLOAT_BYTES, object);
 }
 
-static void tuple_ends(void *object) {
+static inline uint64_t items_of(void *tuple) {
     uint64_t items;
-    memcpy(&items, (char *)object + OBJECT_SIZE, sizeof items);
-    if (AGENT_LIKELY(items - 1 < LIST_TUPLES))
-        end_object(&kept.types[TUPLE], &agent_lists[LIST_TUPLE] + items - 1,
-                   TUPLE_BYTES + 8 * (uint32_t)items, object);
+    memcpy(&items, (char *)tuple + OBJECT_SIZE, sizeof items);
+    return items;
+}
+
+/* Longer ones have no list. */
+static inline struct agent_list *list_of(uint64_t items) {
+    return items - 1 < LIST_TUPLES ? &agent_lists[LIST_TUPLE] + items - 1 : NULL;
+}
+
+static inline uint32_t tuple_bytes(uint64_t items) {
+    return (uint32_t)(TUPLE_BYTES + 8 * items);
+}
+
+static __attribute__((noinline)) void end_counted_tuple(void *object) {
+    uint64_t items = items_of(object);
+    end_counted(&kept.types[TUPLE], list_of(items), tuple_bytes(items), object);
+}
+
+static __attribute__((noinline)) void end_odd_tuple(void *object) {
+    uint64_t items = items_of(object);
+    odd_ends(&kept.types[TUPLE], list_of(items), tuple_bytes(items), object);
+}
+
+static void tuple_ends(void *object) {
+    if (AGENT_UNLIKELY(!is_common(object)))
+        end_counted_tuple(object);
+    else if (AGENT_UNLIKELY((agent_thread.countdown -= tuple_bytes(items_of(object))) < 0))
+        end_odd_tuple(object);
     else
-        end_object(&kept.types[TUPLE], NULL, 1, object);
+        kept.types[TUPLE].original(object);
 }
 
 static void list_ends(void *object) {
@@ -265,9 +308,7 @@ static void first_floats_end(void *object) {
 }
 
 static void first_tuples_end(void *object) {
-    uint64_t items;
-    memcpy(&items, (char *)object + OBJECT_SIZE, sizeof items);
-    if (!may_learn(TUPLE, object) || items != 2)
+    if (!may_learn(TUPLE, object) || items_of(object) != 2)
         tuple_ends(object);
     else if (learn(&agent_lists[LIST_TUPLE + 1], object, kept.types[TUPLE].original, object))
         set_deallocator(TUPLE, tuple_ends);
@@ -338,6 +379,7 @@ static void wrap_types(void) {
     kept.free = (void (*)(void *))dlsym(RTLD_DEFAULT, "PyObject_Free");
     kept.births = agent_births_begin() && kept.free;
     kept.may_be_deep = agent_lists_have_memory();
+    agent_shallow_begin();
     for (int i = 0; i < TYPES; i++) {
         struct kept_type *kind = &kept.types[i];
         kind->type = kind->type ? kind->type : dlsym(RTLD_DEFAULT, names[i]);

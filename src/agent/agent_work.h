@@ -89,6 +89,7 @@ struct agent_thread {
     uint64_t random;
     uint32_t inside;
     uint32_t nesting;  /* of objects that end, see agent_rebirth.c */
+    uintptr_t shallow; /* see agent_shallow.h; 0: not asked yet */
 };
 
 extern __thread struct agent_thread agent_thread __attribute__((tls_model("initial-exec")));

@@ -115,7 +115,7 @@ def test_lists_that_grow_and_are_emptied_are_left_in_order(python_with_gil, samp
 
 
 NEST = """
-import sys, threading
+import os, threading
 def work():
     inner = {}
     for _ in range(200000):
@@ -124,11 +124,20 @@ def work():
     for i in range(200000):
         inner = {"a": [inner], "b": (inner,)} if i % 3 else {"a": inner}
     inner = None
+def work_in_a_child():
+    pid = os.fork()
+    if not pid:
+        work()
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+def in_a_thread(size, target):
+    threading.stack_size(size)
+    thread = threading.Thread(target=target)
+    thread.start()
+    thread.join()
 work()
-threading.stack_size(1 << 20)
-thread = threading.Thread(target=work)
-thread.start()
-thread.join()
+in_a_thread(1 << 20, work)
+in_a_thread(2 << 20, work_in_a_child)
 print("done")
 """
 
@@ -139,6 +148,40 @@ def test_deep_nests_of_dicts_end(python_with_gil, sampled, words):
     """Python ends what lies too deep later, so that a small stack is enough."""
     done = sampled.run(python_with_gil, NEST, words)
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+
+
+ELSEWHERE = """
+import ctypes, mmap, threading
+SIZE = 1 << 20
+library = ctypes.PyDLL(None)
+room = mmap.mmap(-1, SIZE)  # before there is a thread: above its stack
+begin = ctypes.addressof(ctypes.c_char.from_buffer(room))
+here, there = (ctypes.c_uint64 * 512)(), (ctypes.c_uint64 * 512)()
+def work():
+    inner = {}
+    for i in range(200000):
+        inner = {"a": [inner], "b": (inner,)} if i % 3 else {"a": inner}
+    inner = None
+    print("done", any(room[SIZE * 9 // 10:]), any(room[:SIZE // 8]))
+called = ctypes.CFUNCTYPE(None)(work)
+def switch():
+    library.getcontext(there)
+    there[1], there[2], there[4] = ctypes.addressof(here), begin, SIZE  # ucontext.h: uc_link, uc_stack
+    library.makecontext(there, called, 0)
+    assert library.swapcontext(here, there) == 0
+threading.stack_size(8 << 20)
+thread = threading.Thread(target=switch)
+thread.start()
+thread.join()
+"""
+
+
+@pytest.mark.parametrize("python", ["3.9", "3.11", "3.12", "3.13"], indirect=True)
+@pytest.mark.parametrize("words", ["interval=100", ""])
+def test_deep_nests_end_on_a_stack_that_is_no_threads(python_with_gil, sampled, words):
+    """As some coroutines have one."""
+    done = sampled.run(python_with_gil, ELSEWHERE, words)
+    assert (done.returncode, done.stdout) == (0, "done True False\n"), done.stderr
 
 
 AT_ONCE = """
