@@ -5,10 +5,7 @@
 #include "agent/agent_native.h"
 
 #include <dlfcn.h>
-#include <errno.h>
 #include <string.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 enum { FRAMES = 256, CALLS = 256, RULES = 4096, WAYS = 4, WINDOW = 8192, WINDOW_BEFORE = 256 };
 
@@ -104,13 +101,9 @@ static void begin_stack(uintptr_t stack) {
 }
 
 static bool move_window(uintptr_t address) {
-    int known = errno;
-    struct iovec local = {native->bytes, WINDOW}, remote = {(void *)address, WINDOW};
-    ssize_t got = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
-    errno = known;
     native->window = address;
-    native->window_length = got > 0 ? (size_t)got : 0;
-    return got >= (ssize_t)sizeof(uintptr_t);
+    native->window_length = agent_memory_read_some(address, native->bytes, WINDOW);
+    return native->window_length >= sizeof(uintptr_t);
 }
 
 /* Frames are left upwards: what lies a little below was read before. */

@@ -1,7 +1,7 @@
 /* Between the files that find out which native code asks for memory: what is loaded, how its frames are left, the
  * chain of return addresses, and where Python's frames stand in it.
  *
- * All of it is under the stack lock. Memory is read by the kernel (process_vm_readv), but for what is certainly the
+ * All of it is under the stack lock. Memory is read by the kernel (agent_memory.c), but for what is certainly the
  * thread's own stack: an address that a broken frame leads to is an error and never a signal. Nothing here asks the
  * loader, whose lock another thread may hold while it waits for ours: what is loaded is read from /proc/self/maps. */
 #ifndef CAULK_AGENT_AGENT_NATIVE_H
@@ -40,9 +40,6 @@ void agent_objects_refresh(void);
 /* The mapping that holds `address`, and whether the kernel calls it the first thread's stack. False also when so
  * many looks were taken lately that another one would cost too much. */
 bool agent_mapping_find(uintptr_t address, uintptr_t *begin_out, uintptr_t *end_out, bool *is_stack_out);
-
-/* False if the bytes are not there. */
-bool agent_memory_read(uintptr_t from, void *to, size_t length);
 
 /* ---- agent_unwind.c, agent_unwind_table.c: how a frame is left ---------------------------------------------- */
 

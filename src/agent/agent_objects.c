@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,14 +40,6 @@ static struct {
     uint64_t credited;
     uint32_t changes;
 } loaded;
-
-bool agent_memory_read(uintptr_t from, void *to, size_t length) {
-    int known = errno;
-    struct iovec local = {to, length}, remote = {(void *)from, length};
-    bool read = process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == (ssize_t)length;
-    errno = known;
-    return read;
-}
 
 /* ---- the list of mappings -------------------------------------------------------------------------------- */
 

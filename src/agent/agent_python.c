@@ -4,8 +4,6 @@
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 static const struct agent_layout rows[] = {
 #include "agent/agent_layout_rows.h"
@@ -125,8 +123,7 @@ static const char *code_of(const struct agent_layout *layout, const char *frame)
 /* False only if the kernel says that the words are not there. */
 static bool is_readable(const char *address, size_t length) {
     char copy[256];
-    struct iovec to = {copy, length < sizeof copy ? length : sizeof copy}, from = {(void *)address, to.iov_len};
-    return process_vm_readv(getpid(), &to, 1, &from, 1, 0) == (ssize_t)to.iov_len;
+    return agent_memory_read((uintptr_t)address, copy, length < sizeof copy ? length : sizeof copy);
 }
 
 static bool frame_fits(const struct agent_layout *layout, const char *frame) {

@@ -123,6 +123,14 @@ uint32_t agent_place_of_thread(const char *name, uint32_t native_id);
 bool agent_places_prepare(void);
 size_t agent_places_bytes(void);
 
+/* ---- agent_memory.c -------------------------------------------------------------------------------------- */
+
+/* How many of the bytes from there on could be read. */
+size_t agent_memory_read_some(uintptr_t from, void *to, size_t length);
+
+/* False if not all are there. */
+bool agent_memory_read(uintptr_t from, void *to, size_t length);
+
 /* ---- agent_stack.c --------------------------------------------------------------------------------------- */
 
 /* A code object of this address is no more: caches of threads are void. Called with the GIL. */

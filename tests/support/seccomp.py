@@ -1,6 +1,6 @@
 """Text for a program that puts itself behind a filter of system calls, with nothing but ctypes."""
 ALLOW, KILL, FAIL = 0x7fff0000, 0x80000000, 0x50001  # FAIL: with EPERM
-CLONE, FORK, VFORK, MEMFD_CREATE, CLONE3 = 56, 57, 58, 319, 435  # of x86-64
+CLONE, FORK, VFORK, PROCESS_VM_READV, MEMFD_CREATE, CLONE3 = 56, 57, 58, 310, 319, 435  # of x86-64
 
 _TEXT = """
 import ctypes, platform, struct
