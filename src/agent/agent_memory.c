@@ -11,29 +11,37 @@ enum { PAGE_BYTES = 4096, SIGNAL_SET = 8, NO_WAY = -1 };
 
 /* Kernel: kernel/signal.c, rt_sigprocmask: the set is read before it is seen that there is no such way to change the mask. */
 static bool word_is_there(uintptr_t address) {
-    return syscall(SYS_rt_sigprocmask, NO_WAY, address, NULL, SIGNAL_SET) == 0 || errno != EFAULT;
+    int known = errno;
+    bool is_there = syscall(SYS_rt_sigprocmask, NO_WAY, address, NULL, SIGNAL_SET) == 0 || errno != EFAULT;
+    errno = known;
+    return is_there;
 }
 
-/* Where a filter of system calls refuses to read (Docker's did, before 2020). */
-static size_t read_pages(uintptr_t from, char *to, size_t length) {
-    size_t done = 0;
-    while (done < length) {
-        uintptr_t at = from + done, page_end = (at | (PAGE_BYTES - 1)) + 1;
-        size_t step = page_end - at < length - done ? page_end - at : length - done;
-        if (!word_is_there(page_end - SIGNAL_SET))
-            break;
-        memcpy(to + done, (const void *)at, step);
-        done += step;
+/* How many of the bytes are there now. */
+static size_t count_there(uintptr_t from, size_t length) {
+    uintptr_t at = from, end;
+    if (__builtin_add_overflow(from, length, &end))
+        return 0;
+    for (uintptr_t next; at < end; at = next) {
+        next = (at | (PAGE_BYTES - 1)) + 1;
+        if (!word_is_there(next - SIGNAL_SET))
+            return at - from;
     }
-    return done;
+    return length;
+}
+
+bool agent_memory_is_there(const void *from, size_t length) {
+    return count_there((uintptr_t)from, length) == length;
 }
 
 size_t agent_memory_read_some(uintptr_t from, void *to, size_t length) {
     int known = errno;
     struct iovec local = {to, length}, remote = {(void *)from, length};
     ssize_t got = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
-    if (got < 0 && errno != EFAULT)
-        got = (ssize_t)read_pages(from, to, length);
+    if (got < 0 && errno != EFAULT) { /* a filter of system calls refuses that, as Docker's did for long */
+        got = (ssize_t)count_there(from, length);
+        memcpy(to, (const void *)from, (size_t)got);
+    }
     errno = known;
     return got > 0 ? (size_t)got : 0;
 }

@@ -120,29 +120,23 @@ static const char *code_of(const struct agent_layout *layout, const char *frame)
     return (const char *)((uintptr_t)pointer_at(frame + layout->frame_code) & ~(uintptr_t)7);
 }
 
-/* False only if the kernel says that the words are not there. */
-static bool is_readable(const char *address, size_t length) {
-    char copy[256];
-    return agent_memory_read((uintptr_t)address, copy, length < sizeof copy ? length : sizeof copy);
-}
-
 static bool frame_fits(const struct agent_layout *layout, const char *frame) {
-    if (!is_readable(frame, layout->frame_instruction + sizeof(void *)))
+    if (!agent_memory_is_there(frame, layout->frame_instruction + sizeof(void *)))
         return false;
     if (is_shim(layout, frame))
         return true;
     const char *code = code_of(layout, frame);
-    return is_readable(code, layout->code_bytes) && pointer_at(code + OBJECT_TYPE) == python.code_type;
+    return agent_memory_is_there(code, layout->code_bytes) && pointer_at(code + OBJECT_TYPE) == python.code_type;
 }
 
 /* Rows are of the nearest release, and a build can be patched: the first stack is read with the kernel's care. */
 static enum check check_frames(const struct agent_layout *layout, const char *thread_state) {
-    if (!is_readable(thread_state, layout->thread_frame + sizeof(void *)))
+    if (!agent_memory_is_there(thread_state, layout->thread_frame + sizeof(void *)))
         return DOES_NOT_FIT;
     const char *holder = pointer_at(thread_state + layout->thread_frame);
     if (!holder)
         return UNCHECKED;
-    if (!is_readable(holder, 2 * sizeof(void *)))
+    if (!agent_memory_is_there(holder, 2 * sizeof(void *)))
         return DOES_NOT_FIT;
     const char *frame = first_frame(layout, thread_state);
     if (!frame)

@@ -125,6 +125,9 @@ size_t agent_places_bytes(void);
 
 /* ---- agent_memory.c -------------------------------------------------------------------------------------- */
 
+/* Asked by a call that every filter allows. The answer holds as long as nobody takes the memory away. */
+bool agent_memory_is_there(const void *from, size_t length);
+
 /* How many of the bytes from there on could be read. */
 size_t agent_memory_read_some(uintptr_t from, void *to, size_t length);
 
