@@ -37,6 +37,31 @@ static struct {
 
 static const char *const names[TYPES] = {"PyFloat_Type", "PyTuple_Type", "PyList_Type", "PyDict_Type"};
 
+/* Include/cpython/tupleobject.h: PyTupleObject. */
+static inline uint64_t items_of(void *tuple) {
+    uint64_t items;
+    memcpy(&items, (char *)tuple + OBJECT_SIZE, sizeof items);
+    return items;
+}
+
+/* A byte more than each block has, as with allocations; of a dict with the table that goes onto a list too. */
+static inline uint32_t bytes_of(const struct kept_type *kind, void *object) {
+    if (kind == &kept.types[FLOAT])
+        return 24 + 1;
+    if (kind == &kept.types[TUPLE])
+        return (uint32_t)(40 + 8 * items_of(object) + 1);
+    if (kind == &kept.types[LIST])
+        return 56 + 1;
+    return 64 + 1 + (agent_in_range(agent_table_of(object)) ? 0 : agent_lists[LIST_KEYS].size + 1);
+}
+
+/* The free list for its block. Long tuples have none. */
+static struct agent_list *list_of(const struct kept_type *kind, void *object) {
+    if (kind == &kept.types[TUPLE])
+        return items_of(object) - 1 < LIST_TUPLES ? &agent_lists[LIST_TUPLE] + items_of(object) - 1 : NULL;
+    return &agent_lists[kind == &kept.types[FLOAT] ? LIST_FLOAT : kind == &kept.types[LIST] ? LIST_LIST : LIST_DICT];
+}
+
 /* An object of a copied type is no exact float (tuple, list, dict): its deallocator frees it by tp_free. The
  * copy has the original deallocator, so that Python's limit on nesting (Include/cpython/object.h:
  * Py_TRASHCAN_BEGIN) is in force. */
@@ -77,11 +102,11 @@ static void end_drawn_dict(void *dict) {
         agent_births_draw(&lists[LIST_KEYS], table, table_interval);
 }
 
-/* What may go onto a list; onto none, if it is NULL. */
-static __attribute__((noinline)) void end_drawn(struct kept_type *kind, struct agent_list *list,
-                                                void *object) {
+/* What may go onto a list, if it has one. */
+static __attribute__((noinline)) void end_drawn(struct kept_type *kind, void *object) {
     uint64_t interval;
-    if (list == &agent_lists[LIST_DICT]) {
+    struct agent_list *list = list_of(kind, object);
+    if (kind == &kept.types[DICT]) {
         end_drawn_dict(object);
         return;
     }
@@ -93,9 +118,9 @@ static __attribute__((noinline)) void end_drawn(struct kept_type *kind, struct a
 
 /* What is of the range, ends too deep within others, is of another type, or is drawn. It was counted down, but for the
  * first two. What is drawn and of another type was no sample. */
-static __attribute__((noinline)) void odd_ends(struct kept_type *kind, struct agent_list *list, uint32_t bytes,
-                                               void *object) {
+static __attribute__((noinline)) void odd_ends(struct kept_type *kind, void *object) {
     uint64_t interval;
+    uint32_t bytes = bytes_of(kind, object);
     bool is_apart = agent_in_range(object) || agent_thread.nesting >= NESTING;
     bool is_other = *agent_type_of(object) != kind->type;
     if (!is_apart)
@@ -110,7 +135,7 @@ static __attribute__((noinline)) void odd_ends(struct kept_type *kind, struct ag
         end_without_list(kind, object);
     } else {
         agent_thread.nesting++;
-        end_drawn(kind, list, object);
+        end_drawn(kind, object);
         agent_thread.nesting--;
     }
 }
@@ -129,13 +154,12 @@ static inline bool is_deep(void) {
 }
 
 /* Where the stack may be used up by objects inside objects. */
-static __attribute__((noinline)) void end_counted(struct kept_type *kind, struct agent_list *list, uint32_t bytes,
-                                                  void *object) {
+static __attribute__((noinline)) void end_counted(struct kept_type *kind, void *object) {
     struct agent_thread *thread = &agent_thread;
     if (AGENT_UNLIKELY(!thread->shallow))
         agent_shallow_learn();
-    if (agent_in_range(object) || thread->nesting >= NESTING || (thread->countdown -= bytes) < 0) {
-        is_deep() ? deep_ends(kind, object) : odd_ends(kind, list, bytes, object);
+    if (agent_in_range(object) || thread->nesting >= NESTING || (thread->countdown -= bytes_of(kind, object)) < 0) {
+        is_deep() ? deep_ends(kind, object) : odd_ends(kind, object);
         return;
     }
     thread->nesting++;
@@ -148,62 +172,30 @@ static inline bool is_common(void *object) {
 }
 
 /* The common road ends with a jump: it needs no stack, and Python's deallocator returns to who called this. */
-static inline void end_object(struct kept_type *kind, struct agent_list *list, uint32_t bytes, void *object) {
+static inline void end_object(struct kept_type *kind, void *object) {
     if (AGENT_UNLIKELY(!is_common(object)))
-        end_counted(kind, list, bytes, object);
-    else if (AGENT_UNLIKELY((agent_thread.countdown -= bytes) < 0))
-        odd_ends(kind, list, bytes, object);
+        end_counted(kind, object);
+    else if (AGENT_UNLIKELY((agent_thread.countdown -= bytes_of(kind, object)) < 0))
+        odd_ends(kind, object);
     else
         kind->original(object);
 }
 
-/* A byte more than each block has, as with allocations. */
-enum { FLOAT_BYTES = 24 + 1, LIST_BYTES = 56 + 1, DICT_BYTES = 64 + 1, TUPLE_BYTES = 40 + 1 };
-
 /* Nothing ends inside a float: nesting is not counted, and the common road needs no stack. */
 static void float_ends(void *object) {
-    if (AGENT_LIKELY(!agent_in_range(object) && (agent_thread.countdown -= FLOAT_BYTES) >= 0))
-        kept.types[FLOAT].original(object);
+    struct kept_type *kind = &kept.types[FLOAT];
+    if (AGENT_LIKELY(!agent_in_range(object) && (agent_thread.countdown -= bytes_of(kind, object)) >= 0))
+        kind->original(object);
     else
-        odd_ends(&kept.types[FLOAT], &agent_lists[LIST_FLOAT], FLOAT_BYTES, object);
-}
-
-static inline uint64_t items_of(void *tuple) {
-    uint64_t items;
-    memcpy(&items, (char *)tuple + OBJECT_SIZE, sizeof items);
-    return items;
-}
-
-/* Longer ones have no list. */
-static inline struct agent_list *list_of(uint64_t items) {
-    return items - 1 < LIST_TUPLES ? &agent_lists[LIST_TUPLE] + items - 1 : NULL;
-}
-
-static inline uint32_t tuple_bytes(uint64_t items) {
-    return (uint32_t)(TUPLE_BYTES + 8 * items);
-}
-
-static __attribute__((noinline)) void end_counted_tuple(void *object) {
-    uint64_t items = items_of(object);
-    end_counted(&kept.types[TUPLE], list_of(items), tuple_bytes(items), object);
-}
-
-static __attribute__((noinline)) void end_odd_tuple(void *object) {
-    uint64_t items = items_of(object);
-    odd_ends(&kept.types[TUPLE], list_of(items), tuple_bytes(items), object);
+        odd_ends(kind, object);
 }
 
 static void tuple_ends(void *object) {
-    if (AGENT_UNLIKELY(!is_common(object)))
-        end_counted_tuple(object);
-    else if (AGENT_UNLIKELY((agent_thread.countdown -= tuple_bytes(items_of(object))) < 0))
-        end_odd_tuple(object);
-    else
-        kept.types[TUPLE].original(object);
+    end_object(&kept.types[TUPLE], object);
 }
 
 static void list_ends(void *object) {
-    end_object(&kept.types[LIST], &agent_lists[LIST_LIST], LIST_BYTES, object);
+    end_object(&kept.types[LIST], object);
 }
 
 /* The table goes onto a list of its own, from where one of the range must not go to another's dict. */
@@ -212,20 +204,16 @@ static void take_back(char *table) {
         agent_list_take_back(&agent_lists[LIST_KEYS], table);
 }
 
-static inline void end_dict(void *object, uint32_t table_bytes) {
-    end_object(&kept.types[DICT], &agent_lists[LIST_DICT], DICT_BYTES + table_bytes, object);
-}
-
 static __attribute__((noinline)) void dict_with_table_ends(void *object) {
     char *table = agent_table_of(object);
     agent_births_block_ends(table);
-    end_dict(object, 0);
+    end_object(&kept.types[DICT], object);
     take_back(table);
 }
 
 static void dict_ends(void *object) {
     if (AGENT_LIKELY(!agent_in_range(agent_table_of(object))))
-        end_dict(object, agent_lists[LIST_KEYS].size + 1);
+        end_object(&kept.types[DICT], object);
     else if (is_deep())
         deep_ends(&kept.types[DICT], object);
     else
